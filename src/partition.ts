@@ -1,0 +1,37 @@
+/** Tensors cut into equal parts along one axis, row-major. */
+import { sizeOf, type Shape } from './graph/value.js';
+
+/** Element o · run + i of the part is element o · stride + start + i of the whole, for o < outer and i < run. */
+export interface PartLayout {
+  readonly outer: number;
+  readonly run: number;
+  readonly stride: number;
+  readonly start: number;
+}
+
+/** Part `index` of `parts` along `axis`; without an axis, the whole. */
+export function partLayout(shape: Shape, axis: number | undefined, parts: number, index: number): PartLayout {
+  if (axis === undefined) return partLayout(shape, 0, 1, 0);
+  const stride = sizeOf(shape.slice(axis));
+  const run = stride / parts;
+  return { outer: sizeOf(shape.slice(0, axis)), run, stride, start: index * run };
+}
+
+export function takePart(
+  whole: Float32Array,
+  { outer, run, stride, start }: PartLayout,
+  part: Float32Array,
+): void {
+  for (let o = 0; o < outer; o++) {
+    const from = o * stride + start;
+    part.set(whole.subarray(from, from + run), o * run);
+  }
+}
+
+export function placePart(
+  part: Float32Array,
+  { outer, run, stride, start }: PartLayout,
+  whole: Float32Array,
+): void {
+  for (let o = 0; o < outer; o++) whole.set(part.subarray(o * run, (o + 1) * run), o * stride + start);
+}
