@@ -1,0 +1,69 @@
+import type { Program } from '../graph/program.js';
+import type { DType, Shape } from '../graph/value.js';
+
+/** What crosses between an engine and the program that uses it. Bool is one byte an element. */
+export type HostArray = Float32Array | Int32Array | Uint8Array;
+
+/** A tensor in an engine's memory. */
+export interface Buffer {
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+export type Buffers = Readonly<Record<string, Buffer>>;
+
+export interface Executable {
+  /**
+   * Computes every output of the program into the buffer of that name. A buffer may serve as an input and
+   * as an output at once where the program only adds to it (`accumulated.NAME` and `gradient.NAME`).
+   * @throws Error naming what is missing or of another shape
+   */
+  run(inputs: Buffers, outputs: Buffers): Promise<void>;
+}
+
+/** A parameter, its gradient and AdamW's moments; all of one shape. */
+export interface TrainedParameter {
+  readonly value: Buffer;
+  readonly gradient: Buffer;
+  readonly firstMoment: Buffer;
+  readonly secondMoment: Buffer;
+}
+
+export interface AdamWOptions {
+  readonly learningRate: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly weightDecay: number;
+  /** Number of this update, from 1. */
+  readonly step: number;
+  /** Multiplies the gradient first: the coefficient of gradient clipping. */
+  readonly gradientScale: number;
+}
+
+/** The collective operations of one group of ranks. Every rank calls the same ones in the same order. */
+export interface Collectives {
+  /** Combines `data` over the ranks, in place; every rank gets the same bits. */
+  allReduce(data: Float32Array, reduction: 'sum' | 'max'): void | Promise<void>;
+  /** `whole` becomes the ranks' parts, one after the other. */
+  allGather(part: Float32Array, whole: Float32Array): void | Promise<void>;
+  /** `part` becomes this rank's stretch of the sum of `whole` over the ranks. */
+  reduceScatter(whole: Float32Array, part: Float32Array): void | Promise<void>;
+}
+
+/** Compiles programs for a device, keeps its memory, and runs. */
+export interface Engine {
+  /** Zero-filled. Buffers that are allocated together lie together. @throws RangeError when memory is short */
+  allocate<const Types extends readonly Buffer[]>(types: Types): { readonly [I in keyof Types]: Buffer };
+  /** Gives memory back; the buffers must not be used again. */
+  free(buffers: readonly Buffer[]): void;
+  write(buffer: Buffer, data: HostArray): Promise<void>;
+  /** A copy. */
+  read(buffer: Buffer): Promise<HostArray>;
+  /** Equal programs are compiled once. */
+  compile(program: Program): Promise<Executable>;
+  /** Decoupled weight decay, as `torch.optim.AdamW`. */
+  adamW(parameter: TrainedParameter, options: AdamWOptions): Promise<void>;
+  sumOfSquares(buffer: Buffer): Promise<number>;
+  release(): Promise<void>;
+}

@@ -1,0 +1,85 @@
+import type { Node } from '../../graph/value.js';
+import { partLayout, placePart, takePart } from '../../partition.js';
+import { randomKey } from '../../random.js';
+import type { Collectives } from '../engine.js';
+import type { OnnxBuffer } from './memory.js';
+import type { HostNode, HostOp } from './segments.js';
+
+export type Groups = Readonly<Record<string, Collectives>>;
+
+type HostKernel<Name extends HostOp> = (
+  inputs: readonly OnnxBuffer[],
+  output: OnnxBuffer,
+  node: Node<Name>,
+  groups: Groups,
+) => void | Promise<void>;
+
+const floats = ({ data }: OnnxBuffer) => data as Float32Array;
+
+function collectives(groups: Groups, group: string): Collectives {
+  const found = groups[group];
+  if (!found) throw new Error(`no communicator for the group '${group}'`);
+  return found;
+}
+
+/** Where the result starts as a copy of the first input; often both are the same memory. */
+function copyFirst([input]: readonly OnnxBuffer[], output: OnnxBuffer): Float32Array {
+  const target = floats(output);
+  if (input!.data.byteOffset !== output.data.byteOffset || input!.arena !== output.arena)
+    target.set(floats(input!));
+  return target;
+}
+
+const kernels: { readonly [Name in HostOp]: HostKernel<Name> } = {
+  dropoutMask: ([key], { arena, offset }, { attributes }) => {
+    const { rate, site, unpartitionedShape, axis, parts, index } = attributes;
+    const [low, high] = key!.data as Int32Array;
+    arena.dropoutMask(
+      offset,
+      partLayout(unpartitionedShape, axis, parts, index),
+      randomKey(low!, high!, site),
+      rate,
+    );
+  },
+  scatterAdd: (inputs, output) => {
+    const table = copyFirst(inputs, output);
+    const [rows, width] = output.shape as [number, number];
+    const ids = inputs[1]!.data;
+    const updates = floats(inputs[2]!);
+    for (let i = 0; i < ids.length; i++) {
+      const row = ids[i]!;
+      if (row < 0 || row >= rows) continue;
+      const target = row * width;
+      const source = i * width;
+      for (let column = 0; column < width; column++) table[target + column]! += updates[source + column]!;
+    }
+  },
+  allReduce: (inputs, output, { attributes: { group, reduction } }, groups) =>
+    collectives(groups, group).allReduce(copyFirst(inputs, output), reduction),
+  allGather: async ([part], whole, { attributes: { group, axis, size } }, groups) => {
+    const gathered = new Float32Array(floats(whole).length);
+    await collectives(groups, group).allGather(floats(part!), gathered);
+    const length = gathered.length / size;
+    for (let p = 0; p < size; p++)
+      placePart(
+        gathered.subarray(p * length, (p + 1) * length),
+        partLayout(whole.shape, axis, size, p),
+        floats(whole),
+      );
+  },
+  reduceScatter: async ([whole], part, { attributes: { group, axis, size } }, groups) => {
+    const parts = new Float32Array(floats(whole!).length);
+    const length = parts.length / size;
+    for (let p = 0; p < size; p++)
+      takePart(
+        floats(whole!),
+        partLayout(whole!.shape, axis, size, p),
+        parts.subarray(p * length, (p + 1) * length),
+      );
+    await collectives(groups, group).reduceScatter(parts, floats(part));
+  },
+};
+
+export function runHostOp(node: HostNode, inputs: readonly OnnxBuffer[], output: OnnxBuffer, groups: Groups) {
+  return (kernels[node.op] as HostKernel<HostOp>)(inputs, output, node, groups);
+}

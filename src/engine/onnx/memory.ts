@@ -1,0 +1,94 @@
+import { sizeOf, type DType } from '../../graph/value.js';
+import type { Buffer, HostArray } from '../engine.js';
+import { createArena, type Arena } from '../kernels/kernels.js';
+import type { Runtime, RuntimeTensor } from './runtime.js';
+
+/** A buffer in WebAssembly memory, where kernels and ONNX Runtime both reach it. */
+export interface OnnxBuffer extends Buffer {
+  readonly arena: Arena;
+  readonly offset: number;
+  readonly data: HostArray;
+  readonly tensor: RuntimeTensor;
+}
+
+const views: Record<DType, new (memory: ArrayBuffer, offset: number, length: number) => HostArray> = {
+  float32: Float32Array,
+  int32: Int32Array,
+  bool: Uint8Array,
+};
+const itemSizes: Record<DType, number> = { float32: 4, int32: 4, bool: 1 };
+const alignment = 64;
+/** Address space only: pages become memory when they are first touched. */
+const arenaBytes = 256 * 2 ** 20;
+
+const byteLength = ({ shape, dtype }: Buffer) =>
+  Math.max(alignment, Math.ceil((sizeOf(shape) * itemSizes[dtype]) / alignment) * alignment);
+
+export interface Memory {
+  allocate<const Types extends readonly Buffer[]>(types: Types): { readonly [I in keyof Types]: OnnxBuffer };
+  free(buffers: readonly OnnxBuffer[]): void;
+  /** @throws Error when the buffer is not of this memory or was freed */
+  own(buffer: Buffer): OnnxBuffer;
+  release(): void;
+}
+
+export function createMemory(runtime: Runtime): Memory {
+  const buffers = new Set<Buffer>();
+  const freed = new Map<number, { arena: Arena; offset: number }[]>();
+  let arena: Arena | undefined;
+  let left = 0;
+
+  const place = (bytes: number): { arena: Arena; offset: number } => {
+    const reused = freed.get(bytes)?.pop();
+    if (reused) return reused;
+    if (!arena || left < bytes) {
+      left = Math.max(arenaBytes, bytes);
+      arena = createArena(left);
+    }
+    left -= bytes;
+    return { arena, offset: arena.allocate(bytes) };
+  };
+  const toBuffer = (
+    { shape, dtype }: Buffer,
+    { arena, offset }: { arena: Arena; offset: number },
+  ): OnnxBuffer => {
+    const data = new views[dtype](arena.memory, offset, sizeOf(shape));
+    const buffer = { shape, dtype, arena, offset, data, tensor: runtime.createTensor(data, shape) };
+    buffers.add(buffer);
+    return buffer;
+  };
+
+  return {
+    allocate(types) {
+      const sizes = types.map(byteLength);
+      const { arena, offset } = place(sizes.reduce((sum, size) => sum + size, 0));
+      let start = offset;
+      return types.map((type, i) => {
+        const buffer = toBuffer(type, { arena, offset: start });
+        start += sizes[i]!;
+        buffer.data.fill(0);
+        return buffer;
+      }) as unknown as { readonly [I in keyof typeof types]: OnnxBuffer };
+    },
+    free(discarded) {
+      for (const buffer of discarded) {
+        this.own(buffer);
+        buffers.delete(buffer);
+        buffer.tensor.release();
+        const bytes = byteLength(buffer);
+        freed.set(bytes, [...(freed.get(bytes) ?? []), buffer]);
+      }
+    },
+    own(buffer) {
+      if (!buffers.has(buffer)) throw new Error('this buffer was freed, or is of another engine');
+      return buffer as OnnxBuffer;
+    },
+    release() {
+      for (const buffer of buffers) (buffer as OnnxBuffer).tensor.release();
+      buffers.clear();
+      freed.clear();
+      arena = undefined;
+      left = 0;
+    },
+  };
+}

@@ -1,0 +1,157 @@
+/**
+ * Writes ONNX models: the part of onnx.proto3 (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3) that
+ * computation graphs with embedded constants need. The numbers below are its field numbers.
+ */
+
+export type OnnxType = 'float32' | 'int32' | 'int64' | 'bool';
+
+export type AttributeValue =
+  | { readonly int: number }
+  | { readonly ints: readonly number[] }
+  | { readonly float: number }
+  | { readonly string: string };
+
+export interface OnnxNode {
+  readonly type: string;
+  /** An empty name leaves an optional input out. */
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /** The default is ONNX's own operators. */
+  readonly domain?: 'com.microsoft';
+  readonly attributes?: Readonly<Record<string, AttributeValue>>;
+}
+
+export interface OnnxTensor {
+  readonly name: string;
+  readonly type: OnnxType;
+  readonly shape: readonly number[];
+  /** Row-major; bool is one byte each. */
+  readonly data: Float32Array | Int32Array | BigInt64Array | Uint8Array;
+}
+
+export interface OnnxValueInfo {
+  readonly name: string;
+  readonly type: OnnxType;
+  readonly shape: readonly number[];
+}
+
+export interface OnnxModel {
+  /** In topological order. */
+  readonly nodes: readonly OnnxNode[];
+  readonly initializers: readonly OnnxTensor[];
+  readonly inputs: readonly OnnxValueInfo[];
+  readonly outputs: readonly OnnxValueInfo[];
+}
+
+const irVersion = 8;
+const operatorSets = [
+  { domain: '', version: 17 },
+  { domain: 'com.microsoft', version: 1 },
+];
+
+/** TensorProto.DataType */
+const dataTypes: Record<OnnxType, number> = { float32: 1, int32: 6, int64: 7, bool: 9 };
+
+/** A serialised ONNX ModelProto (IR version 8, opset 17 and com.microsoft 1). It is not validated: the runtime does that. */
+export function encodeModel(model: OnnxModel): Uint8Array {
+  const graph = message(
+    ...model.nodes.map((node) => bytesField(1, encodeNode(node))),
+    stringField(2, 'graph'),
+    ...model.initializers.map((tensor) => bytesField(5, encodeTensor(tensor))),
+    ...model.inputs.map((value) => bytesField(11, encodeValueInfo(value))),
+    ...model.outputs.map((value) => bytesField(12, encodeValueInfo(value))),
+  );
+  return message(
+    integerField(1, irVersion),
+    bytesField(7, graph),
+    ...operatorSets.map(({ domain, version }) =>
+      bytesField(8, message(stringField(1, domain), integerField(2, version))),
+    ),
+  );
+}
+
+function encodeNode(node: OnnxNode): Uint8Array {
+  return message(
+    ...node.inputs.map((name) => stringField(1, name)),
+    ...node.outputs.map((name) => stringField(2, name)),
+    stringField(4, node.type),
+    ...Object.entries(node.attributes ?? {}).map(([name, value]) =>
+      bytesField(5, message(stringField(1, name), encodeAttributeValue(value))),
+    ),
+    stringField(7, node.domain ?? ''),
+  );
+}
+
+/** The value and the type (field 20) of an AttributeProto. */
+function encodeAttributeValue(value: AttributeValue): Uint8Array {
+  if ('float' in value) return message(floatField(2, value.float), integerField(20, 1));
+  if ('int' in value) return message(integerField(3, value.int), integerField(20, 2));
+  if ('string' in value) return message(stringField(4, value.string), integerField(20, 3));
+  return message(...value.ints.map((int) => integerField(8, int)), integerField(20, 7));
+}
+
+function encodeTensor({ name, type, shape, data }: OnnxTensor): Uint8Array {
+  return message(
+    ...shape.map((size) => integerField(1, size)),
+    integerField(2, dataTypes[type]),
+    stringField(8, name),
+    // raw_data is little-endian, as is every machine that ONNX Runtime supports
+    bytesField(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
+  );
+}
+
+function encodeValueInfo({ name, type, shape }: OnnxValueInfo): Uint8Array {
+  const dimensions = message(...shape.map((size) => bytesField(1, integerField(1, size))));
+  const tensorType = message(integerField(1, dataTypes[type]), bytesField(2, dimensions));
+  return message(stringField(1, name), bytesField(2, bytesField(1, tensorType)));
+}
+
+// The protobuf wire format (https://protobuf.dev/programming-guides/encoding/): fields in a row, each a tag and a value.
+
+const wireTypes = { varint: 0, lengthDelimited: 2, fixed32: 5 };
+
+const textEncoder = new TextEncoder();
+
+function message(...fields: readonly Uint8Array[]): Uint8Array {
+  const result = new Uint8Array(fields.reduce((length, field) => length + field.length, 0));
+  let offset = 0;
+  for (const field of fields) {
+    result.set(field, offset);
+    offset += field.length;
+  }
+  return result;
+}
+
+function integerField(field: number, value: number): Uint8Array {
+  return message(tag(field, wireTypes.varint), varint(value));
+}
+
+function bytesField(field: number, value: Uint8Array): Uint8Array {
+  return message(tag(field, wireTypes.lengthDelimited), varint(value.length), value);
+}
+
+function stringField(field: number, value: string): Uint8Array {
+  return bytesField(field, textEncoder.encode(value));
+}
+
+function floatField(field: number, value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setFloat32(0, value, true);
+  return message(tag(field, wireTypes.fixed32), bytes);
+}
+
+function tag(field: number, wireType: number): Uint8Array {
+  return varint(field * 8 + wireType);
+}
+
+/** Seven bits a byte, low ones first; negative numbers are their 64-bit two's complement. */
+function varint(value: number): Uint8Array {
+  const bytes: number[] = [];
+  let rest = BigInt.asUintN(64, BigInt(value));
+  while (rest > 127n) {
+    bytes.push(Number(rest & 127n) | 128);
+    rest >>= 7n;
+  }
+  bytes.push(Number(rest));
+  return Uint8Array.from(bytes);
+}
