@@ -1,0 +1,123 @@
+/**
+ * A model for training: a chain of blocks, each a program of its own, so that equal layers share one
+ * program and what is kept between forward and backward is chosen block by block.
+ */
+import { add, gather, input } from '../graph/functions.js';
+import type { Value } from '../graph/value.js';
+import { bodyInputs } from './architectures.js';
+import type { MegatronBertConfig } from './config.js';
+import { additiveMask, embeddings, embeddingsParameters } from './embeddings.js';
+import {
+  labelledLoss,
+  pooler,
+  poolerParameters,
+  predictions,
+  predictionsParameters,
+  sequenceRelationshipParameters,
+} from './heads.js';
+import { layerParameters, norm, transformerLayer } from './layer.js';
+import { layerNormParameters, parameterInputs, type ParameterTree } from './parameters.js';
+import type { Run } from './run.js';
+import { linear } from './tensor-parallel.js';
+
+export interface Block {
+  /** Blocks of one kind have one program. */
+  readonly kind: string;
+  /** What comes before its parameters' names in the state dict. */
+  readonly prefix: string;
+  readonly parameters: ParameterTree;
+  /**
+   * @param hidden what the block before gave, [batch · sequence, hidden]
+   * @returns `hidden` for the next block, or of the last block `loss` and other scalars
+   */
+  readonly outputs: (run: Run, hidden: Value) => Readonly<Record<string, Value>>;
+}
+
+/** The size of a batch's masked-LM labels, besides that of its text. */
+export interface PretrainingShape {
+  /** Rows of the masked-LM head: the most tokens that a micro-batch can have masked. */
+  readonly predictionCount: number;
+}
+
+/** `MegatronBertForPreTraining` for training, with the masked-LM head computed for masked positions only. */
+export function pretrainingBlocks(config: MegatronBertConfig, shape: PretrainingShape): Block[] {
+  return [
+    embeddingsBlock(config),
+    ...Array.from({ length: config.num_hidden_layers }, (_, i) => layerBlock(config, i)),
+    pretrainingHeadsBlock(config, shape),
+  ];
+}
+
+function embeddingsBlock(config: MegatronBertConfig): Block {
+  const parameters = { bert: { embeddings: embeddingsParameters(config) } };
+  return {
+    kind: 'embeddings',
+    prefix: '',
+    parameters,
+    outputs: (run) => {
+      const { bert } = parameterInputs(parameters, run.tensor.size);
+      return { hidden: embeddings(bodyInputs(run), bert.embeddings, config, run) };
+    },
+  };
+}
+
+function layerBlock(config: MegatronBertConfig, index: number): Block {
+  const parameters = layerParameters(config);
+  return {
+    kind: 'layer',
+    prefix: `bert.encoder.layer.${index}.`,
+    parameters,
+    outputs: (run, hidden) => {
+      const values = parameterInputs(parameters, run.tensor.size);
+      const mask = additiveMask(bodyInputs(run).attention_mask);
+      return { hidden: transformerLayer(hidden, mask, values, config, run) };
+    },
+  };
+}
+
+function pretrainingHeadsBlock(config: MegatronBertConfig, { predictionCount }: PretrainingShape): Block {
+  const { word_embeddings } = embeddingsParameters(config);
+  const parameters = {
+    bert: {
+      embeddings: { word_embeddings },
+      encoder: { ln: layerNormParameters(config.hidden_size) },
+      pooler: poolerParameters(config),
+    },
+    cls: {
+      predictions: predictionsParameters(config),
+      seq_relationship: sequenceRelationshipParameters(config),
+    },
+  };
+  return {
+    kind: 'heads',
+    prefix: '',
+    parameters,
+    outputs: (run, hidden) => {
+      const { bert, cls } = parameterInputs(parameters, run.tensor.size);
+      const last = norm(hidden, bert.encoder.ln, config);
+      const masked = gather(last, input('prediction_positions', [predictionCount], 'int32'));
+      const labels = input('prediction_labels', [predictionCount], 'int32');
+      const table = bert.embeddings.word_embeddings.weight;
+      const words = labelledLoss(
+        predictions(masked, cls.predictions, table, config, run.tensor),
+        labels,
+        run.tensor,
+      );
+      const relationship = linear(pooler(last, bert.pooler, run), cls.seq_relationship);
+      const order = labelledLoss(relationship, input('next_sentence_label', [run.batchSize], 'int32'));
+      return {
+        loss: add(words.loss, order.loss),
+        masked_lm_loss: words.loss,
+        masked_lm_count: words.count,
+        masked_lm_correct: words.correct,
+        next_sentence_loss: order.loss,
+        next_sentence_correct: order.correct,
+      };
+    },
+  };
+}
+
+/** The value that a block takes from the one before it. */
+export function hiddenInput(config: MegatronBertConfig, { batchSize, sequenceLength }: Run): Value {
+  return input('hidden', [batchSize * sequenceLength, config.hidden_size]);
+}

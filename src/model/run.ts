@@ -1,0 +1,35 @@
+import { dropoutMask, multiply } from '../graph/functions.js';
+import type { Group, Value } from '../graph/value.js';
+
+/** This rank's place among those that hold the parts of a model's matrices. */
+export interface TensorParallel extends Group {
+  readonly rank: number;
+}
+
+export const singleRank: TensorParallel = { group: 'tensor', size: 1, rank: 0 };
+
+/** What building a model's graph depends on besides its configuration and parameters. */
+export interface Run {
+  readonly batchSize: number;
+  readonly sequenceLength: number;
+  readonly tensor: TensorParallel;
+  /** int32[2], drawn anew for each forward pass; without it nothing is dropped. */
+  readonly dropoutKey?: Value;
+}
+
+/**
+ * Zeroes elements with probability `rate` and scales up the others.
+ *
+ * @param site tells the dropouts of one block apart
+ * @param partitioned the axis along which x is this rank's part of a larger tensor
+ */
+export function dropout(x: Value, rate: number, site: string, run: Run, partitioned?: number): Value {
+  if (!run.dropoutKey || rate === 0) return x;
+  const { size, rank } = partitioned === undefined ? { size: 1, rank: 0 } : run.tensor;
+  const axis = partitioned ?? 0;
+  const unpartitionedShape = x.shape.with(axis, x.shape[axis]! * size);
+  return multiply(
+    x,
+    dropoutMask(run.dropoutKey, { rate, site, unpartitionedShape, axis, parts: size, index: rank }),
+  );
+}

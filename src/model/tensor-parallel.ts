@@ -1,0 +1,70 @@
+/** The paper's section 3 and Megatron-LM's `mpu`: matrices split over ranks, and the two conjugate operators f and g. */
+import {
+  add,
+  allReduce,
+  copyToParallel,
+  exp,
+  gather,
+  log,
+  matmul,
+  max,
+  multiply,
+  oneHot,
+  reshape,
+  stopGradient,
+  subtract,
+  sum,
+} from '../graph/functions.js';
+import type { Value } from '../graph/value.js';
+import type { TensorParallel } from './run.js';
+
+/** f: identity forward, all-reduce backward. */
+export const copyToTensorParallel = (x: Value, tensor: TensorParallel) => copyToParallel(x, tensor);
+/** g: all-reduce forward, identity backward. */
+export const reduceFromTensorParallel = (x: Value, tensor: TensorParallel) => allReduce(x, tensor);
+
+interface LinearValues {
+  readonly weight: Value;
+  readonly bias: Value;
+}
+
+/** x [rows, in] · weightᵀ [in, out] + bias. On a column-parallel weight it gives this rank's columns. */
+export function linear(x: Value, { weight, bias }: LinearValues): Value {
+  return add(matmul(x, weight, { transposeB: true }), bias);
+}
+
+/** x is this rank's columns of the input; the bias, which every rank holds, is added once, after g. */
+export function rowParallelLinear(x: Value, { weight, bias }: LinearValues, tensor: TensorParallel): Value {
+  return add(reduceFromTensorParallel(matmul(x, weight, { transposeB: true }), tensor), bias);
+}
+
+/** Where this rank's part of the vocabulary starts. */
+const vocabularyStart = (part: number, { rank }: TensorParallel) => rank * part;
+
+/** table: this rank's rows; ids [...] → [..., width]. An id of another rank's rows gives zeros here. */
+export function vocabParallelEmbedding(ids: Value, table: Value, tensor: TensorParallel): Value {
+  const own = tensor.size === 1 ? ids : subtract(ids, vocabularyStart(table.shape[0]!, tensor));
+  return reduceFromTensorParallel(gather(table, own), tensor);
+}
+
+export interface CrossEntropy {
+  /** −log p(label) of each row; log Σ exp for a label outside the vocabulary. */
+  readonly loss: Value;
+  /** The label's logit less the greatest logit: 0 where the label is the model's first choice. */
+  readonly margin: Value;
+}
+
+/** logits [rows, vocabulary / ranks], labels [rows] numbered in the whole vocabulary → [rows] */
+export function vocabParallelCrossEntropy(
+  logits: Value,
+  labels: Value,
+  tensor: TensorParallel,
+): CrossEntropy {
+  const [rows, part] = logits.shape as [number, number];
+  const greatest = allReduce(max(stopGradient(logits), [-1]), tensor, 'max');
+  const shifted = subtract(logits, greatest);
+  const total = allReduce(sum(exp(shifted), [-1]), tensor);
+  const own = oneHot(subtract(labels, vocabularyStart(part, tensor)), part);
+  const margin = allReduce(sum(multiply(own, shifted), [-1]), tensor);
+  return { loss: reshape(subtract(log(total), margin), [rows]), margin: reshape(margin, [rows]) };
+}
