@@ -1,0 +1,75 @@
+import { randomUUID } from 'node:crypto';
+import { open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { InputError } from '../errors.js';
+
+/** One system call transfers at most 2³¹ − 1 bytes. */
+const largestTransfer = 2 ** 28;
+
+/**
+ * Fills `target` from the file, starting at byte `position`.
+ *
+ * @returns the number of bytes read: less than `target.byteLength` only where the file ends
+ */
+export async function readFully(file: FileHandle, target: Uint8Array, position: number): Promise<number> {
+  let done = 0;
+  while (done < target.byteLength) {
+    const length = Math.min(target.byteLength - done, largestTransfer);
+    const { bytesRead } = await file.read(target, done, length, position + done);
+    if (bytesRead === 0) break;
+    done += bytesRead;
+  }
+  return done;
+}
+
+/** Appends all of `source` at the file's current position. */
+export async function writeFully(file: FileHandle, source: Uint8Array): Promise<void> {
+  let done = 0;
+  while (done < source.byteLength) {
+    const length = Math.min(source.byteLength - done, largestTransfer);
+    done += (await file.write(source, done, length)).bytesWritten;
+  }
+}
+
+/**
+ * Writes a file so that, whenever the process or the machine stops, `path` is either as it was or complete: `write`
+ * fills a new file in the same folder, which is flushed to the disk and renamed into place.
+ *
+ * If `write` throws, the new file is removed, `path` is untouched and the error is passed on.
+ *
+ * @throws {InputError} when no file can be made in that folder
+ */
+export async function writeFileAtomically(
+  path: string,
+  write: (file: FileHandle) => Promise<void>,
+): Promise<void> {
+  const folder = dirname(path);
+  const temporary = join(folder, `.tmp-${randomUUID()}`);
+  const file = await open(temporary, 'wx').catch((error: unknown) => {
+    throw new InputError(`${path}: cannot be written: ${(error as Error).message}`, { cause: error });
+  });
+  try {
+    try {
+      await write(file);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  await flushFolder(folder);
+}
+
+/** Makes a rename in `folder` durable. Windows cannot open folders, and needs no such call. */
+async function flushFolder(folder: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
