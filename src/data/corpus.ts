@@ -1,0 +1,74 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { InputError } from '../errors.js';
+
+const extensions = ['.txt', '.jsonl'];
+
+/**
+ * The documents of a corpus: a `.txt` file is one, a `.jsonl` file has one a line in its `text` field (as
+ * Megatron-LM's preprocessing takes them), a folder holds such files.
+ *
+ * @throws InputError naming the file and what is wrong with it
+ */
+export async function readDocuments(corpus: string): Promise<string[]> {
+  const files = await listFiles(corpus);
+  const documents = (await Promise.all(files.map(readFileDocuments)))
+    .flat()
+    .filter((text) => text.trim() !== '');
+  if (documents.length === 0) throw new InputError(`the corpus ${corpus} is empty: there is no text in it`);
+  return documents;
+}
+
+async function listFiles(corpus: string): Promise<string[]> {
+  let isFolder: boolean;
+  try {
+    isFolder = (await stat(corpus)).isDirectory();
+  } catch {
+    throw new InputError(`the corpus ${corpus} does not exist`);
+  }
+  if (!isFolder) return [corpus];
+  const names = (await readdir(corpus)).filter((name) => extensions.includes(path.extname(name)));
+  if (names.length === 0) throw new InputError(`the folder ${corpus} has no ${extensions.join(' or ')} file`);
+  const { compare } = new Intl.Collator('en', { numeric: true });
+  return names.sort(compare).map((name) => path.join(corpus, name));
+}
+
+async function readFileDocuments(file: string): Promise<string[]> {
+  const bytes = await readFile(file);
+  if (bytes.includes(0))
+    throw new InputError(`${file} is not a text file: it has a zero byte at ${bytes.indexOf(0)}`);
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new InputError(`${file} is not a text file: it is not UTF-8`);
+  }
+  if (path.extname(file) !== '.jsonl') return [text];
+  return text
+    .split('\n')
+    .flatMap((line, i) => (line.trim() === '' ? [] : [textOfLine(line, `${file}, line ${i + 1}`)]));
+}
+
+function textOfLine(line: string, where: string): string {
+  let record: unknown;
+  try {
+    record = JSON.parse(line);
+  } catch (error) {
+    throw new InputError(`${where}: not JSON: ${(error as Error).message}`);
+  }
+  const text = (record as { text?: unknown } | null)?.text;
+  if (typeof text !== 'string') throw new InputError(`${where}: expected a JSON object with a "text" string`);
+  return text;
+}
+
+const segmenter = new Intl.Segmenter('en', { granularity: 'sentence' });
+
+/** Sentences of prose whose lines may be broken anywhere and whose paragraphs are parted by blank lines. */
+export function splitSentences(text: string): string[] {
+  const paragraphs = text.split(/\n\s*\n/).map((paragraph) => paragraph.replace(/\s+/g, ' ').trim());
+  return paragraphs.flatMap((paragraph) =>
+    Array.from(segmenter.segment(paragraph), ({ segment }) => segment.trim()).filter(
+      (sentence) => sentence !== '',
+    ),
+  );
+}
