@@ -1,0 +1,23 @@
+import type { Collectives } from '../engine/engine.js';
+
+/** A group of ranks as one of them sees it. Every rank calls the same operations in the same order. */
+export interface Communicator extends Collectives {
+  readonly rank: number;
+  readonly size: number;
+  /** Returns when every rank has come here. */
+  barrier(): void | Promise<void>;
+}
+
+/** One rank alone. */
+export const singleCommunicator: Communicator = {
+  rank: 0,
+  size: 1,
+  allReduce: () => undefined,
+  allGather: (part, whole) => {
+    whole.set(part);
+  },
+  reduceScatter: (whole, part) => {
+    part.set(whole);
+  },
+  barrier: () => undefined,
+};

@@ -1,0 +1,111 @@
+import type { Communicator } from './communicator.js';
+
+/** The memory that the ranks of a group share: plain data, to be handed to their threads. */
+export interface SharedGroup {
+  readonly size: number;
+  readonly control: SharedArrayBuffer;
+  readonly exchange: SharedArrayBuffer;
+}
+
+/** Floats that a rank hands over at a time: larger tensors go in pieces, so that memory stays bounded. */
+const pieceLength = 2 ** 18;
+/** Looks at the barrier before a rank goes to sleep: waking costs more than a short wait. */
+const spins = 2000;
+
+// places in `control`
+const arrived = 0;
+const generation = 1;
+const aborted = 2;
+
+export function createSharedGroup(size: number): SharedGroup {
+  return {
+    size,
+    control: new SharedArrayBuffer(3 * Int32Array.BYTES_PER_ELEMENT),
+    exchange: new SharedArrayBuffer((size + 1) * pieceLength * Float32Array.BYTES_PER_ELEMENT),
+  };
+}
+
+/** Wakes every rank that waits, and makes all further communication throw. */
+export function abortSharedGroup({ control }: SharedGroup): void {
+  const state = new Int32Array(control);
+  Atomics.store(state, aborted, 1);
+  Atomics.add(state, generation, 1);
+  Atomics.notify(state, generation);
+}
+
+/**
+ * A communicator between threads of one process. Sums are taken in the order of the ranks, so that every
+ * rank gets the same bits, and gets them again in every run.
+ */
+export function joinSharedGroup({ size, control, exchange }: SharedGroup, rank: number): Communicator {
+  const state = new Int32Array(control);
+  const [result, ...slots] = Array.from(
+    { length: size + 1 },
+    (_, i) => new Float32Array(exchange, i * pieceLength * Float32Array.BYTES_PER_ELEMENT, pieceLength),
+  ) as [Float32Array, ...Float32Array[]];
+
+  const barrier = (): void => {
+    const now = Atomics.load(state, generation);
+    if (Atomics.load(state, aborted)) throw new Error('another rank failed');
+    if (Atomics.add(state, arrived, 1) === size - 1) {
+      Atomics.store(state, arrived, 0);
+      Atomics.add(state, generation, 1);
+      Atomics.notify(state, generation);
+    } else {
+      for (let i = 0; i < spins && Atomics.load(state, generation) === now; i++);
+      while (Atomics.load(state, generation) === now) Atomics.wait(state, generation, now);
+    }
+    if (Atomics.load(state, aborted)) throw new Error('another rank failed');
+  };
+
+  /** result[start, end) = the slots' elements from `offset` on, combined in the order of the ranks. */
+  const combine = (target: Float32Array, offset: number, reduction: 'sum' | 'max'): void => {
+    target.set(slots[0]!.subarray(offset, offset + target.length));
+    for (const slot of slots.slice(1))
+      if (reduction === 'sum') for (let i = 0; i < target.length; i++) target[i]! += slot[offset + i]!;
+      else for (let i = 0; i < target.length; i++) target[i] = Math.max(target[i]!, slot[offset + i]!);
+  };
+
+  return {
+    rank,
+    size,
+    barrier,
+    allReduce(data, reduction) {
+      for (let start = 0; start < data.length; start += pieceLength) {
+        const piece = data.subarray(start, start + pieceLength);
+        slots[rank]!.set(piece);
+        barrier();
+        const from = Math.floor((rank * piece.length) / size);
+        const to = Math.floor(((rank + 1) * piece.length) / size);
+        combine(result.subarray(from, to), from, reduction);
+        barrier();
+        piece.set(result.subarray(0, piece.length));
+      }
+    },
+    allGather(part, whole) {
+      for (let start = 0; start < part.length; start += pieceLength) {
+        const piece = part.subarray(start, start + pieceLength);
+        slots[rank]!.set(piece);
+        barrier();
+        slots.forEach((slot, i) => {
+          whole.set(slot.subarray(0, piece.length), i * part.length + start);
+        });
+        barrier();
+      }
+    },
+    reduceScatter(whole, part) {
+      const length = Math.floor(pieceLength / size);
+      for (let start = 0; start < part.length; start += length) {
+        const piece = part.subarray(start, start + length);
+        for (let i = 0; i < size; i++)
+          slots[rank]!.set(
+            whole.subarray(i * part.length + start, i * part.length + start + piece.length),
+            i * length,
+          );
+        barrier();
+        combine(piece, rank * length, 'sum');
+        barrier();
+      }
+    },
+  };
+}
