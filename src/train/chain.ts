@@ -1,0 +1,200 @@
+import type { Buffer, Buffers, Engine, Executable, HostArray } from '../engine/engine.js';
+import { forwardBackward } from '../graph/gradient.js';
+import { makeProgram } from '../graph/program.js';
+import type { Node, Value } from '../graph/value.js';
+import type { Block } from '../model/blocks.js';
+import { flattenParameters } from '../model/parameters.js';
+import type { Run } from '../model/run.js';
+import type { RandomKey } from '../random.js';
+import type { OwnParameters } from './parameters.js';
+
+export type Scalars = Readonly<Record<string, number>>;
+export type Batch = Readonly<Record<string, HostArray>>;
+
+/** A model as a chain of blocks on an engine. */
+export interface Chain {
+  /**
+   * Computes the last block's scalars.
+   * @param batch what the blocks take besides parameters, by name
+   * @param dropoutKey gives each block the key of its masks
+   */
+  forward(batch: Batch, dropoutKey?: (block: number) => RandomKey): Promise<Scalars>;
+}
+
+export interface TrainingChain extends Chain {
+  /**
+   * Adds `scale` times the gradient of the last forward's loss to every parameter's gradient. A gradient
+   * whose name is not in `accumulated` yet is overwritten, and its name added.
+   */
+  backward(scale: number, accumulated: Set<string>): Promise<void>;
+}
+
+/** What a chain is made of. */
+export interface ChainOptions {
+  readonly engine: Engine;
+  readonly blocks: readonly Block[];
+  readonly parameters: OwnParameters;
+  readonly run: Run;
+  /** What blocks hand on, as each takes it: the input `hidden`. */
+  readonly hidden: Value;
+}
+
+/** A chain to evaluate with: nothing is kept on the way. */
+export async function createEvaluationChain(options: ChainOptions): Promise<Chain> {
+  const { engine, blocks, hidden } = options;
+  const { kinds, inputs, scalars, ...workspace } = createWorkspace(options);
+  const [even, odd] = engine.allocate([hidden, hidden]);
+  const forward = new Map<string, Executable>();
+  for (const [kind, outputs] of kinds) forward.set(kind, await engine.compile(makeProgram(outputs)));
+  return {
+    async forward(batch) {
+      await workspace.writeBatch(batch);
+      for (const [i, { kind }] of blocks.entries()) {
+        const [from, to] = i % 2 === 0 ? [odd, even] : [even, odd];
+        await forward.get(kind)!.run({ ...inputs(i), hidden: from }, { ...scalars, hidden: to });
+      }
+      return workspace.readScalars();
+    },
+  };
+}
+
+/** A chain to train with: each block keeps what its backward program takes. */
+export async function createTrainingChain(options: ChainOptions): Promise<TrainingChain> {
+  const { engine, blocks, hidden, parameters, run } = options;
+  const { kinds, inputs, scalars, names, ...workspace } = createWorkspace(options);
+  const programs = new Map<string, DifferentiatedKind>();
+  for (const [i, { kind }] of blocks.entries())
+    if (!programs.has(kind)) programs.set(kind, await differentiate(engine, kinds.get(kind)!, names[i]!));
+
+  const [seed, ...arriving] = engine.allocate([{ shape: [], dtype: 'float32' }, hidden, hidden]);
+  const kept = blocks.map(({ kind }) => {
+    const { saved } = programs.get(kind)!;
+    const buffers = engine.allocate([...saved.values()]);
+    const [output, key] = engine.allocate([hidden, { shape: [2], dtype: 'int32' }]);
+    return {
+      output,
+      key,
+      saved: Object.fromEntries([...saved.keys()].map((name, j) => [name, buffers[j]!])),
+    };
+  });
+  const given = (i: number): Buffers => ({
+    ...inputs(i),
+    ...(i > 0 && { hidden: kept[i - 1]!.output }),
+    ...(run.dropoutKey?.op === 'input' && { [run.dropoutKey.attributes.name]: kept[i]!.key }),
+  });
+
+  return {
+    async forward(batch, dropoutKey) {
+      await workspace.writeBatch(batch);
+      for (const [i, { kind }] of blocks.entries()) {
+        const { key, output, saved } = kept[i]!;
+        if (dropoutKey) await engine.write(key, Int32Array.from(dropoutKey(i)));
+        await programs.get(kind)!.forward.run(given(i), { ...scalars, ...saved, hidden: output });
+      }
+      return workspace.readScalars();
+    },
+    async backward(scale, accumulated) {
+      await engine.write(seed, Float32Array.of(scale));
+      for (const [i, { kind }] of [...blocks.entries()].reverse()) {
+        const [from, to] = i % 2 === 0 ? arriving : arriving.toReversed();
+        const own = names[i]!.map(({ local, global }) => [local, parameters.get(global)!.gradient] as const);
+        const again = names[i]!.filter(({ global }) => accumulated.has(global)).map(({ local }) => local);
+        const program = await programs.get(kind)!.backward(new Set(again));
+        await program.run(
+          {
+            ...given(i),
+            ...kept[i]!.saved,
+            'gradient.loss': seed,
+            'gradient.hidden': from!,
+            ...Object.fromEntries(own.map(([name, buffer]) => [`accumulated.${name}`, buffer])),
+          },
+          {
+            'gradient.hidden': to!,
+            ...Object.fromEntries(own.map(([name, buffer]) => [`gradient.${name}`, buffer])),
+          },
+        );
+        for (const { global } of names[i]!) accumulated.add(global);
+      }
+    },
+  };
+}
+
+/** A parameter's name in its block's programs, and in the state dict. */
+interface ParameterName {
+  readonly local: string;
+  readonly global: string;
+}
+
+interface DifferentiatedKind {
+  readonly forward: Executable;
+  readonly saved: ReadonlyMap<string, Value>;
+  /** @param accumulate the parameters, by their local names, whose gradients are added to */
+  readonly backward: (accumulate: ReadonlySet<string>) => Promise<Executable>;
+}
+
+async function differentiate(
+  engine: Engine,
+  outputs: Readonly<Record<string, Value>>,
+  names: readonly ParameterName[],
+): Promise<DifferentiatedKind> {
+  const { inputs } = makeProgram(outputs);
+  const wrt = ['hidden', ...names.map(({ local }) => local)].flatMap((name): Node<'input'>[] => {
+    const node = inputs.get(name);
+    return node ? [node] : [];
+  });
+  const differentiated = 'loss' in outputs ? 'loss' : 'hidden';
+  const { forward, saved } = forwardBackward(outputs, differentiated, wrt);
+  const backward = new Map<string, Promise<Executable>>();
+  return {
+    forward: await engine.compile(forward),
+    saved,
+    backward(accumulate) {
+      const key = [...accumulate].join();
+      const known = backward.get(key);
+      if (known) return known;
+      const executable = engine.compile(forwardBackward(outputs, differentiated, wrt, accumulate).backward);
+      backward.set(key, executable);
+      return executable;
+    },
+  };
+}
+
+/** What the blocks have in common, whether they are trained or evaluated. */
+function createWorkspace({ engine, blocks, parameters, run, hidden }: ChainOptions) {
+  const names = blocks.map(({ prefix, parameters: tree }) =>
+    flattenParameters(tree).map(([name]): ParameterName => ({ local: name, global: prefix + name })),
+  );
+  const values = names.map((own): Buffers =>
+    Object.fromEntries(own.map(({ local, global }) => [local, parameters.get(global)!.value])),
+  );
+  const kinds = new Map(blocks.map((block) => [block.kind, block.outputs(run, hidden)]));
+  const parameterNames = new Set(names.flat().map(({ local }) => local));
+  const batch: Record<string, Buffer> = {};
+  const scalars: Record<string, Buffer> = {};
+  for (const outputs of kinds.values()) {
+    for (const [name, value] of makeProgram(outputs).inputs)
+      if (!parameterNames.has(name) && value !== hidden && value !== run.dropoutKey)
+        batch[name] ??= engine.allocate([value])[0];
+    for (const [name, value] of Object.entries(outputs))
+      if (name !== 'hidden') scalars[name] = engine.allocate([value])[0];
+  }
+  return {
+    names,
+    kinds,
+    scalars,
+    /** All that block `i` takes but what the block before gave. */
+    inputs: (i: number): Buffers => ({ ...batch, ...values[i] }),
+    async writeBatch(data: Batch): Promise<void> {
+      for (const [name, buffer] of Object.entries(batch)) {
+        const array = data[name];
+        if (!array) throw new Error(`the batch lacks ${name}`);
+        await engine.write(buffer, array);
+      }
+    },
+    async readScalars(): Promise<Scalars> {
+      const read = async ([name, buffer]: [string, Buffer]) =>
+        [name, (await engine.read(buffer))[0]!] as const;
+      return Object.fromEntries(await Promise.all(Object.entries(scalars).map(read)));
+    },
+  };
+}
