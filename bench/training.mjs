@@ -1,0 +1,137 @@
+// Training speed beside PyTorch's, in one run: `npm run bench:training [-- --shape bert-base] [--python PATH]`.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { launchRanks } from '../dist/parallel/launch.js';
+
+const { values: flags } = parseArgs({
+  options: {
+    shape: { type: 'string', multiple: true, default: ['bert-base', 'bert-large'] },
+    python: { type: 'string', default: '.venv/bin/python' },
+    rounds: { type: 'string', default: '2' },
+    'layer-repeats': { type: 'string', default: '7' },
+    'step-repeats': { type: 'string', default: '3' },
+    ours: { type: 'string' },
+  },
+});
+
+const configs = {
+  'bert-base': { num_hidden_layers: 12, hidden_size: 768, num_attention_heads: 12, intermediate_size: 3072 },
+  'bert-large': {
+    num_hidden_layers: 24,
+    hidden_size: 1024,
+    num_attention_heads: 16,
+    intermediate_size: 4096,
+  },
+};
+const microBatchSize = 8;
+const sequenceLength = 128;
+const tokens = microBatchSize * sequenceLength;
+const vocabulary = 30592;
+const repeats = { layerRepeats: Number(flags['layer-repeats']), stepRepeats: Number(flags['step-repeats']) };
+
+// each contender measures in a process of its own, so that thread pools and memory are its own
+if (flags.ours) {
+  const { ranks, threads, shape } = JSON.parse(flags.ours);
+  const [first] = await launchRanks({
+    size: ranks,
+    module: new URL('./training-rank.mjs', import.meta.url),
+    task: { config: configs[shape], microBatchSize, sequenceLength, threads, ...repeats },
+  });
+  process.stdout.write(JSON.stringify(first));
+  process.exit(0);
+}
+
+const contenders = [
+  { name: '1 rank × 2 threads', measure: (shape) => measureOurs(shape, 1, 2) },
+  { name: '2 ranks × 1 thread', measure: (shape) => measureOurs(shape, 2, 1) },
+];
+if (existsSync(flags.python)) contenders.push({ name: 'PyTorch, 2 threads', measure: measurePyTorch });
+else console.error(`PyTorch left out: there is no ${flags.python} (see bench/peers/requirements.txt)`);
+
+const results = {};
+for (const shape of flags.shape) {
+  const measured = Object.fromEntries(contenders.map(({ name }) => [name, []]));
+  for (let round = 0; round < Number(flags.rounds); round++)
+    for (const { name, measure } of contenders) {
+      console.error(`${shape}, round ${round + 1}: ${name}`);
+      measured[name].push(await measure(shape));
+    }
+  results[shape] = measured;
+  print(shape, measured);
+}
+mkdirSync('bench/results', { recursive: true });
+writeFileSync('bench/results/training.json', `${JSON.stringify(results, null, 2)}\n`);
+
+function measureOurs(shape, ranks, threads) {
+  const counts = ['--layer-repeats', flags['layer-repeats'], '--step-repeats', flags['step-repeats']];
+  return runJson(process.execPath, [
+    fileURLToPath(import.meta.url),
+    ...counts,
+    '--ours',
+    JSON.stringify({ ranks, threads, shape }),
+  ]);
+}
+
+function measurePyTorch(shape) {
+  const script = fileURLToPath(new URL('./peers/pytorch_training.py', import.meta.url));
+  const sizes = ['--micro-batch-size', microBatchSize, '--sequence-length', sequenceLength, '--threads', 2];
+  const counts = ['--layer-repeats', repeats.layerRepeats, '--step-repeats', repeats.stepRepeats];
+  return runJson(flags.python, [script, '--shape', shape, ...sizes, ...counts].map(String));
+}
+
+function runJson(command, args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    let output = '';
+    child.stdout.on('data', (chunk) => (output += chunk));
+    child.on('error', reject);
+    child.on('close', (code) =>
+      code === 0 ? resolve(JSON.parse(output)) : reject(new Error(`${command} ended with code ${code}`)),
+    );
+  });
+}
+
+/** Of the matrix products alone: forward and twice that backward. */
+function flops({ hidden_size: h, intermediate_size: i, num_hidden_layers: layers }) {
+  const layer = 3 * (2 * tokens * (4 * h * h + 2 * h * i) + 4 * tokens * sequenceLength * h);
+  const predictions = microBatchSize * Math.round(0.15 * sequenceLength);
+  return { layer, step: layers * layer + 3 * 2 * predictions * (h * h + h * vocabulary) };
+}
+
+function print(shape, measured) {
+  const { layer, step } = flops(configs[shape]);
+  const rows = Object.entries(measured).flatMap(([name, runs]) => {
+    const gemm = median(runs.flatMap((run) => run.gemm_gflops));
+    // the machine's speed drifts: each layer is set against the product that was timed just before it
+    const share = median(
+      runs.flatMap(({ layer_seconds: times, gemm_gflops: rates }) =>
+        times.map((time, i) => layer / time / 1e9 / (Array.isArray(rates) ? rates[i] : rates)),
+      ),
+    );
+    const row = (label, seconds) => ({
+      [shape]: label,
+      'GEMM GFLOP/s': gemm.toFixed(0),
+      'layer ms': (1000 * median(runs.flatMap((run) => run.layer_seconds))).toFixed(0),
+      'layer / GEMM': share.toFixed(2),
+      'step s': seconds.toFixed(2),
+      'step / GEMM': (step / seconds / 1e9 / gemm).toFixed(2),
+      'tokens/s': (tokens / seconds).toFixed(0),
+    });
+    const rowsOfRun = [row(name, median(runs.flatMap((run) => run.step_seconds)))];
+    if (runs[0].step_seconds_masked_only)
+      rowsOfRun.push(
+        row(
+          `${name}, head at masked positions only`,
+          median(runs.flatMap((run) => run.step_seconds_masked_only)),
+        ),
+      );
+    return rowsOfRun;
+  });
+  console.table(rows);
+}
+
+function median(numbers) {
+  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
+}
