@@ -1,0 +1,30 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander';
+import { createRequire } from 'node:module';
+import { InputError } from '../errors.js';
+import { pretrainCommand } from './pretrain.js';
+import { runCommand } from './run.js';
+import { trainTokenizerCommand } from './train-tokenizer.js';
+
+const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
+
+const program = new Command('megatron-bert')
+  .description('Pretrain MegatronBERT models and run them.')
+  .version(version)
+  .option('--debug', 'print stack traces')
+  .exitOverride()
+  .addCommand(trainTokenizerCommand())
+  .addCommand(pretrainCommand())
+  .addCommand(runCommand());
+
+/** Bad input exits with 2, any other failure with 1; one line says what is wrong. */
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+  else {
+    const { message, stack } = error instanceof Error ? error : new Error(String(error));
+    console.error(program.opts<{ debug?: true }>().debug ? stack : `megatron-bert: ${message}`);
+    process.exitCode = error instanceof InputError ? 2 : 1;
+  }
+}

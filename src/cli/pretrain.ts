@@ -1,0 +1,134 @@
+import type { Command } from 'commander';
+import { availableParallelism } from 'node:os';
+import path from 'node:path';
+import {
+  pretrain,
+  type PretrainOptions,
+  type PretrainProgress,
+  type PretrainSummary,
+} from '../train/pretrain.js';
+import { command, nonNegativeNumber, positiveInteger } from './options.js';
+import { createProgress } from './progress.js';
+
+/** Flags whose names in `PretrainOptions` are theirs in camel case, and those of the model's configuration. */
+interface Flags extends Omit<PretrainOptions, 'corpus' | 'config' | 'onEvent' | 'signal'> {
+  readonly numLayers: number;
+  readonly hiddenSize: number;
+  readonly numAttentionHeads: number;
+  readonly ffnHiddenSize?: number;
+  readonly maxPositionEmbeddings?: number;
+  readonly hiddenDropout: number;
+  readonly attentionDropout: number;
+  readonly json?: true;
+}
+
+export function pretrainCommand(): Command {
+  return command('pretrain', 'Pretrain a MegatronBERT (masked words and sentence order) on text.', [
+    'pretrain corpus/ --tokenizer my-tokenizer --output my-model --num-layers 4 --hidden-size 256 --num-attention-heads 4',
+    'pretrain corpus.txt --tokenizer my-tokenizer --output my-model --tensor-model-parallel-size 2',
+  ])
+    .argument('<corpus>', 'a text file, a JSON-lines file with a "text" field, or a folder of them')
+    .requiredOption('--tokenizer <folder>', 'from train-tokenizer, or any folder with a vocab.txt')
+    .requiredOption('--output <folder>', 'where the model, its log and its loss curve go')
+    .option('--num-layers <n>', 'transformer layers', positiveInteger, 4)
+    .option('--hidden-size <n>', 'width of the residual stream', positiveInteger, 256)
+    .option('--num-attention-heads <n>', 'heads of each layer', positiveInteger, 4)
+    .option('--ffn-hidden-size <n>', 'width of the MLP (default: 4 × hidden size)', positiveInteger)
+    .option('--max-position-embeddings <n>', 'longest text (default: the sequence length)', positiveInteger)
+    .option('--hidden-dropout <p>', 'probability', nonNegativeNumber, 0.1)
+    .option('--attention-dropout <p>', 'probability', nonNegativeNumber, 0.1)
+    .option('--tensor-model-parallel-size <n>', 'ranks that each matrix is split over', positiveInteger, 1)
+    .option('--threads <n>', 'threads of each rank (default: the cores shared out)', positiveInteger)
+    .option('--sequence-length <n>', 'tokens of a sequence', positiveInteger, 128)
+    .option('--micro-batch-size <n>', 'sequences computed at once', positiveInteger, 8)
+    .option('--global-batch-size <n>', 'sequences of an update (default: the micro-batch)', positiveInteger)
+    .option('--train-iterations <n>', 'updates', positiveInteger, 1000)
+    .option('--learning-rate <x>', 'highest learning rate', nonNegativeNumber, 1e-4)
+    .option(
+      '--min-learning-rate <x>',
+      'last learning rate (default: a tenth of the highest)',
+      nonNegativeNumber,
+    )
+    .option(
+      '--warmup-fraction <x>',
+      'of the iterations, with a rising learning rate',
+      nonNegativeNumber,
+      0.01,
+    )
+    .option('--weight-decay <x>', 'of weights, not of biases and layer norms', nonNegativeNumber, 0.01)
+    .option('--clip-gradient <x>', "greatest norm of the gradient; 0: don't clip", nonNegativeNumber, 1)
+    .option('--make-vocab-size-divisible-by <n>', 'vocabulary padding, times the ranks', positiveInteger, 128)
+    .option('--held-out-fraction <x>', 'of the text, kept for evaluation', nonNegativeNumber, 0.05)
+    .option('--evaluation-interval <n>', 'iterations (default: a tenth of all)', positiveInteger)
+    .option('--evaluation-sequences <n>', 'held-out sequences of an evaluation', positiveInteger, 128)
+    .option('--seed <n>', 'of weights, samples and dropout', positiveInteger, 1234)
+    .option('--overwrite-output-dir', 'write into a folder that is not empty')
+    .option('--json', 'print the summary as JSON')
+    .action(async (corpus: string, flags: Flags) => {
+      const {
+        numLayers,
+        hiddenSize,
+        numAttentionHeads,
+        ffnHiddenSize,
+        maxPositionEmbeddings,
+        json,
+        ...options
+      } = flags;
+      const ranks = options.tensorModelParallelSize ?? 1;
+      const summary = await pretrain({
+        threads: Math.max(1, Math.floor(availableParallelism() / ranks)),
+        ...options,
+        corpus,
+        config: {
+          num_hidden_layers: numLayers,
+          hidden_size: hiddenSize,
+          num_attention_heads: numAttentionHeads,
+          intermediate_size: ffnHiddenSize ?? 4 * hiddenSize,
+          hidden_dropout_prob: options.hiddenDropout,
+          attention_probs_dropout_prob: options.attentionDropout,
+          ...(maxPositionEmbeddings && { max_position_embeddings: maxPositionEmbeddings }),
+        },
+        onEvent: showProgress(),
+      });
+      console.log(json ? JSON.stringify(summary) : describe(summary, options.output));
+    });
+}
+
+function showProgress(): (event: PretrainProgress) => void {
+  const tokenizing = createProgress('tokenizing');
+  const progress = createProgress('training');
+  let total = 0;
+  return (event) => {
+    if (event.kind === 'tokenizing') tokenizing.update(event.done, event.total);
+    else if (event.kind === 'ready') {
+      tokenizing.stop();
+      total = event.iterations;
+      console.error(
+        `${event.parameters.toLocaleString('en')} parameters on ${event.ranks} rank(s); ` +
+          `${event.trainTokens.toLocaleString('en')} tokens to train on, ${event.heldOutTokens.toLocaleString('en')} held out`,
+      );
+    } else if (event.kind === 'step')
+      progress.update(
+        event.iteration,
+        total,
+        `| loss ${event.loss.toFixed(3)} | ${Math.round(event.tokens_per_second)} tokens/s`,
+      );
+    else {
+      progress.stop();
+      console.error(
+        `iteration ${event.iteration}: held-out loss ${event.loss.toFixed(3)}, ${(100 * event.accuracy).toFixed(1)} % of masked words right`,
+      );
+    }
+  };
+}
+
+function describe(summary: PretrainSummary, output: string): string {
+  const percent = (fraction: number) => `${(100 * fraction).toFixed(1)} %`;
+  return [
+    `held-out masked-LM loss  ${summary.initial_loss.toFixed(3)} → ${summary.heldout_loss.toFixed(3)} nats (ln of the vocabulary ${Math.log(summary.vocab_size).toFixed(3)}, unigram entropy ${summary.unigram_entropy.toFixed(3)})`,
+    `masked words right       ${percent(summary.masked_accuracy_before)} → ${percent(summary.masked_accuracy_after)}`,
+    `speed                    ${Math.round(summary.tokens_per_second)} tokens/s on ${summary.ranks} rank(s), ${Math.round(summary.seconds)} s in all`,
+    `model                    ${output}`,
+    `loss curve               ${path.join(output, 'loss.svg')}`,
+  ].join('\n');
+}

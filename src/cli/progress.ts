@@ -1,0 +1,53 @@
+import { Presets, SingleBar } from 'cli-progress';
+
+/** A progress bar on stderr; where that is no terminal, a line every tenth of the way. */
+export interface Progress {
+  update(done: number, total: number, note?: string): void;
+  /** Ends the bar, so that other output starts on a line of its own. */
+  stop(): void;
+}
+
+export function createProgress(label: string): Progress {
+  return process.stderr.isTTY ? barProgress(label) : lineProgress(label);
+}
+
+function barProgress(label: string): Progress {
+  const bar = new SingleBar(
+    {
+      format: `${label} {bar} {percentage}% | {value}/{total} | {eta_formatted} left {note}`,
+      stream: process.stderr,
+      hideCursor: true,
+      etaBuffer: 50,
+    },
+    Presets.shades_classic,
+  );
+  let started = false;
+  return {
+    update(done, total, note = '') {
+      if (started) bar.update(done, { note });
+      else bar.start(total, done, { note });
+      started = true;
+    },
+    stop() {
+      if (started) bar.stop();
+      started = false;
+    },
+  };
+}
+
+function lineProgress(label: string): Progress {
+  const started = performance.now();
+  let printed = 0;
+  return {
+    update(done, total, note = '') {
+      const tenth = Math.floor((10 * done) / total);
+      if (tenth === printed) return;
+      printed = tenth;
+      const left = ((performance.now() - started) / 1000) * (total / done - 1);
+      console.error(`${label} ${done}/${total}, ${Math.round(left)} s left ${note}`.trimEnd());
+    },
+    stop() {
+      printed = 0;
+    },
+  };
+}
