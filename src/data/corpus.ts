@@ -1,3 +1,4 @@
+import { constants, isUtf8 } from 'node:buffer';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { InputError } from '../errors.js';
@@ -12,9 +13,9 @@ const extensions = ['.txt', '.jsonl'];
  */
 export async function readDocuments(corpus: string): Promise<string[]> {
   const files = await listFiles(corpus);
-  const documents = (await Promise.all(files.map(readFileDocuments)))
-    .flat()
-    .filter((text) => text.trim() !== '');
+  const documents: string[] = [];
+  for (const file of files)
+    for (const text of await readFileDocuments(file)) if (text.trim() !== '') documents.push(text);
   if (documents.length === 0) throw new InputError(`the corpus ${corpus} is empty: there is no text in it`);
   return documents;
 }
@@ -27,26 +28,37 @@ async function listFiles(corpus: string): Promise<string[]> {
     throw new InputError(`the corpus ${corpus} does not exist`);
   }
   if (!isFolder) return [corpus];
-  const names = (await readdir(corpus)).filter((name) => extensions.includes(path.extname(name)));
+  const names = (await readdir(corpus, { withFileTypes: true }))
+    .filter((entry) => !entry.isDirectory() && extensions.includes(path.extname(entry.name)))
+    .map(({ name }) => name);
   if (names.length === 0) throw new InputError(`the folder ${corpus} has no ${extensions.join(' or ')} file`);
   const { compare } = new Intl.Collator('en', { numeric: true });
   return names.sort(compare).map((name) => path.join(corpus, name));
 }
 
 async function readFileDocuments(file: string): Promise<string[]> {
-  const bytes = await readFile(file);
-  if (bytes.includes(0))
-    throw new InputError(`${file} is not a text file: it has a zero byte at ${bytes.indexOf(0)}`);
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw new InputError(`${file} is not a text file: it is not UTF-8`);
-  }
+  const text = await readText(file);
   if (path.extname(file) !== '.jsonl') return [text];
   return text
     .split('\n')
     .flatMap((line, i) => (line.trim() === '' ? [] : [textOfLine(line, `${file}, line ${i + 1}`)]));
+}
+
+async function readText(file: string): Promise<string> {
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(file);
+  } catch (error) {
+    throw new InputError(`cannot read ${file}: ${(error as Error).message}`);
+  }
+  if (bytes.length > constants.MAX_STRING_LENGTH)
+    throw new InputError(
+      `${file} is too large (${bytes.length} bytes): divide it into files of at most ${constants.MAX_STRING_LENGTH}`,
+    );
+  if (bytes.includes(0))
+    throw new InputError(`${file} is not a text file: it has a zero byte at ${bytes.indexOf(0)}`);
+  if (!isUtf8(bytes)) throw new InputError(`${file} is not a text file: it is not UTF-8`);
+  return new TextDecoder().decode(bytes);
 }
 
 function textOfLine(line: string, where: string): string {

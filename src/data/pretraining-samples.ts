@@ -59,13 +59,15 @@ interface Span {
  * Megatron-LM's BERT samples: two segments of one document, swapped half of the time, with masked words. A
  * sample is a function of the seed and its number alone.
  *
- * @throws InputError where the corpus has no two tokens in a row
+ * @throws InputError where no document has two tokens, or a sequence has no room for two
  */
 export function pretrainingSamples(
   corpus: TokenizedCorpus,
   options: PretrainingSampleOptions,
 ): PretrainingSamples {
   const { sequenceLength, seed } = options;
+  if (sequenceLength < specialTokens + 2)
+    throw new InputError(`sequence length: expected ${specialTokens + 2} or more, found ${sequenceLength}`);
   const spans = findSpans(corpus, sequenceLength - specialTokens, seed);
   const { length } = spans;
   if (length === 0) throw new InputError('the corpus has no document of two or more tokens');

@@ -14,6 +14,7 @@ export interface TokenizedCorpus {
 /** Longer sentences are cut: tables and lists without full stops. */
 const longestSentence = 512;
 
+/** Documents without a token are left out. `onProgress` is told how many documents are done. */
 export function tokenizeCorpus(
   documents: readonly string[],
   tokenizer: Pick<Tokenizer, 'tokenize'>,
@@ -28,40 +29,43 @@ export function tokenizeCorpus(
   );
 }
 
-function cut(sentence: readonly number[]): number[][] {
+function cut(sentence: readonly number[]): Int32Array[] {
   const pieces = Math.ceil(sentence.length / longestSentence);
   return Array.from({ length: pieces }, (_, i) =>
-    sentence.slice(i * longestSentence, (i + 1) * longestSentence),
+    Int32Array.from(sentence.slice(i * longestSentence, (i + 1) * longestSentence)),
   );
 }
 
-function packCorpus(documents: readonly (readonly (readonly number[])[])[]): TokenizedCorpus {
+function packCorpus(documents: readonly (readonly Int32Array[])[]): TokenizedCorpus {
   const filled = documents.filter((document) => document.length > 0);
   const sentences = filled.flat();
-  return {
-    tokens: shared(sentences.flat()),
-    sentences: shared(offsets(sentences)),
-    documents: shared(offsets(filled)),
-  };
+  const starts = offsets(sentences);
+  const tokens = sharedInt32(starts.at(-1)!);
+  sentences.forEach((sentence, i) => {
+    tokens.set(sentence, starts[i]);
+  });
+  return { tokens, sentences: starts, documents: offsets(filled) };
 }
 
-function offsets(parts: readonly { readonly length: number }[]): number[] {
-  let total = 0;
-  return [0, ...parts.map(({ length }) => (total += length))];
+/** Where each part starts, and after the last one its end. */
+function offsets(parts: readonly { readonly length: number }[]): Int32Array {
+  const starts = sharedInt32(parts.length + 1);
+  parts.forEach(({ length }, i) => {
+    starts[i + 1] = starts[i]! + length;
+  });
+  return starts;
 }
 
-function shared(numbers: readonly number[]): Int32Array {
-  const array = new Int32Array(new SharedArrayBuffer(numbers.length * Int32Array.BYTES_PER_ELEMENT));
-  array.set(numbers);
-  return array;
+function sharedInt32(length: number): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(length * Int32Array.BYTES_PER_ELEMENT));
 }
 
-/** The sentences of each document, as lists of ids. */
-function unpackCorpus({ tokens, sentences, documents }: TokenizedCorpus): number[][][] {
+/** The sentences of each document, as views of the tokens. */
+function unpackCorpus({ tokens, sentences, documents }: TokenizedCorpus): Int32Array[][] {
   return Array.from(documents.subarray(1), (end, j) =>
     Array.from({ length: end - documents[j]! }, (_, i) => {
       const sentence = documents[j]! + i;
-      return [...tokens.subarray(sentences[sentence], sentences[sentence + 1])];
+      return tokens.subarray(sentences[sentence], sentences[sentence + 1]);
     }),
   );
 }

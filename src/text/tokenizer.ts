@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { InputError } from '../errors.js';
 import { bertNormalizerConfig } from './bert-words.js';
-import { bertSpecialTokens } from './wordpiece-trainer.js';
+import { bertSpecialTokens, type BertSpecialToken } from './wordpiece-trainer.js';
 
 /** What a model takes for one text or pair of texts, special tokens included. */
 export interface EncodedText {
@@ -37,33 +37,41 @@ export interface Tokenizer {
   isContinuation(id: number): boolean;
 }
 
+export interface TokenizerOptions {
+  /** Pieces by id. */
+  readonly vocab: readonly string[];
+  /** Whether texts lose case and accents. */
+  readonly lowercase: boolean;
+}
+
 /** @throws InputError where the vocabulary is empty, repeats a piece or lacks a special token */
-export function createTokenizer({
-  vocab,
-  lowercase,
-}: {
-  vocab: readonly string[];
-  lowercase: boolean;
-}): Tokenizer {
-  const ids = numberPieces(vocab, 'vocabulary');
-  const special = (token: string): number => {
+export function createTokenizer(options: TokenizerOptions): Tokenizer {
+  return tokenizerFrom('the vocabulary', options);
+}
+
+function tokenizerFrom(source: string, { vocab, lowercase }: TokenizerOptions): Tokenizer {
+  const ids = numberPieces(vocab, source);
+  const special = (token: BertSpecialToken): number => {
     const id = ids.get(token);
-    if (id === undefined) throw new InputError(`the vocabulary has no ${token}`);
+    if (id === undefined) throw new InputError(`${source} has no ${token}`);
     return id;
   };
-  const [pad, unk, cls, sep, mask] = bertSpecialTokens.map(special) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  const tokenizer = new HuggingFaceTokenizer(tokenizerJson(vocab, lowercase), tokenizerConfig(lowercase));
+  const tokens = {
+    pad: special('[PAD]'),
+    unk: special('[UNK]'),
+    cls: special('[CLS]'),
+    sep: special('[SEP]'),
+    mask: special('[MASK]'),
+  };
+  const tokenizer = new HuggingFaceTokenizer(
+    tokenizerJson(vocab, lowercase),
+    tokenizerConfig(lowercase, 512),
+  );
   return {
     vocab,
     vocabSize: vocab.length,
     lowercase,
-    tokens: { pad, unk, cls, sep, mask },
+    tokens,
     encode(text, pair) {
       const encoded = tokenizer.encode(text, { text_pair: pair ?? null, return_token_type_ids: true });
       return {
@@ -95,35 +103,50 @@ export async function readTokenizer(folder: string): Promise<Tokenizer> {
     (await readIfThere(path.join(folder, 'tokenizer_config.json'))) ?? '{}',
   );
   const vocab = lines.replace(/\r?\n$/, '').split(/\r?\n/);
-  numberPieces(vocab, file);
-  return createTokenizer({ vocab, lowercase: config.do_lower_case !== false });
+  return tokenizerFrom(file, { vocab, lowercase: config.do_lower_case !== false });
 }
 
 function fromTokenizerJson(file: string, text: string): Tokenizer {
   const { model, normalizer } = parseJson(file, text) as TokenizerJson;
-  if (model?.type !== 'WordPiece' || typeof model.vocab !== 'object' || model.vocab === null)
-    throw new InputError(`${file}: expected a WordPiece model, found ${model?.type ?? 'none'}`);
+  // files of 2021 may lack the type; only WordPiece bounds the length of a word
+  const type = model?.type ?? (model?.max_input_chars_per_word && 'WordPiece');
+  if (type !== 'WordPiece' || typeof model?.vocab !== 'object' || model.vocab === null)
+    throw new InputError(`${file}: expected a WordPiece model, found ${type ?? 'none'}`);
   const vocab: string[] = [];
-  for (const [piece, id] of Object.entries(model.vocab)) {
-    if (!Number.isInteger(id) || id < 0 || id >= Object.keys(model.vocab).length || vocab[id] !== undefined)
+  const pieces = Object.entries(model.vocab);
+  for (const [piece, id] of pieces) {
+    if (!Number.isInteger(id) || id < 0 || id >= pieces.length || vocab[id] !== undefined)
       throw new InputError(`${file}: the id of "${piece}": expected each of 0, 1, 2 … once, found ${id}`);
     vocab[id] = piece;
   }
-  return createTokenizer({ vocab, lowercase: normalizer?.lowercase !== false });
+  return tokenizerFrom(file, { vocab, lowercase: normalizer?.lowercase !== false });
 }
 
 interface TokenizerJson {
-  readonly model?: { readonly type?: string; readonly vocab?: Readonly<Record<string, number>> | null };
+  readonly model?: {
+    readonly type?: string;
+    readonly max_input_chars_per_word?: number;
+    readonly vocab?: Readonly<Record<string, number>> | null;
+  };
   readonly normalizer?: { readonly lowercase?: boolean } | null;
 }
 
+export interface WriteTokenizerOptions {
+  /** Tokens of the longest text that the model takes, special ones included. */
+  readonly modelMaxLength?: number;
+}
+
 /** Writes the files that transformers reads: vocab.txt, tokenizer.json, tokenizer_config.json. */
-export async function writeTokenizer(folder: string, { vocab, lowercase }: Tokenizer): Promise<void> {
+export async function writeTokenizer(
+  folder: string,
+  { vocab, lowercase }: Tokenizer,
+  { modelMaxLength = 512 }: WriteTokenizerOptions = {},
+): Promise<void> {
   await mkdir(folder, { recursive: true });
   const write = (name: string, text: string) => writeFile(path.join(folder, name), `${text}\n`);
   await write('vocab.txt', vocab.join('\n'));
   await write('tokenizer.json', JSON.stringify(tokenizerJson(vocab, lowercase), null, 2));
-  await write('tokenizer_config.json', JSON.stringify(tokenizerConfig(lowercase), null, 2));
+  await write('tokenizer_config.json', JSON.stringify(tokenizerConfig(lowercase, modelMaxLength), null, 2));
 }
 
 /** @throws InputError where `source` is empty or says a piece twice */
@@ -159,14 +182,14 @@ function parseJson(file: string, text: string): Record<string, unknown> {
   throw new InputError(`${file}: expected a JSON object`);
 }
 
-function tokenizerConfig(lowercase: boolean) {
+function tokenizerConfig(lowercase: boolean, modelMaxLength: number) {
   const [pad_token, unk_token, cls_token, sep_token, mask_token] = bertSpecialTokens;
   return {
     tokenizer_class: 'BertTokenizer',
     do_lower_case: lowercase,
     strip_accents: null,
     tokenize_chinese_chars: true,
-    model_max_length: 512,
+    model_max_length: modelMaxLength,
     clean_up_tokenization_spaces: true,
     ...{ pad_token, unk_token, cls_token, sep_token, mask_token },
   };

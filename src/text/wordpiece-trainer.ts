@@ -14,6 +14,7 @@ export interface WordPieceTrainerOptions {
 }
 
 export const bertSpecialTokens = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'] as const;
+export type BertSpecialToken = (typeof bertSpecialTokens)[number];
 
 const continuation = '##';
 
