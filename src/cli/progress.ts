@@ -1,6 +1,6 @@
 import { Presets, SingleBar } from 'cli-progress';
 
-/** A progress bar on stderr; where that is no terminal, a line every tenth of the way. */
+/** A progress bar on stderr; where that is no terminal, a line every tenth of what takes longer than a moment. */
 export interface Progress {
   update(done: number, total: number, note?: string): void;
   /** Ends the bar, so that other output starts on a line of its own. */
@@ -35,19 +35,21 @@ function barProgress(label: string): Progress {
   };
 }
 
+/** Seconds in which nobody asks whether it is still going on. */
+const shortest = 2;
+
 function lineProgress(label: string): Progress {
   const started = performance.now();
   let printed = 0;
   return {
     update(done, total, note = '') {
       const tenth = Math.floor((10 * done) / total);
-      if (tenth === printed) return;
+      const seconds = (performance.now() - started) / 1000;
+      if (tenth === printed || seconds < shortest) return;
       printed = tenth;
-      const left = ((performance.now() - started) / 1000) * (total / done - 1);
+      const left = seconds * (total / done - 1);
       console.error(`${label} ${done}/${total}, ${Math.round(left)} s left ${note}`.trimEnd());
     },
-    stop() {
-      printed = 0;
-    },
+    stop: () => undefined,
   };
 }

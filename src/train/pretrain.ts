@@ -140,7 +140,7 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainSummar
     tokens_per_second: tokensPerSecond,
     ranks,
   };
-  await writeTokenizer(output, tokenizer);
+  await writeTokenizer(output, tokenizer, { modelMaxLength: config.max_position_embeddings });
   await writeFile(path.join(output, 'loss.svg'), drawLoss(events));
   await writeFile(path.join(output, 'README.md'), modelCard(config, summary));
   await writeFile(path.join(output, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`);
