@@ -1,0 +1,185 @@
+/** The command line as a user meets it: what it prints, and how it refuses bad input. */
+import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { megatronBert, temporaryFolder, writeChapters } from './support/workspace.js';
+
+const folder = temporaryFolder();
+const at = (name: string) => path.join(folder, name);
+const write = (name: string, content: string | Uint8Array) => {
+  writeFileSync(at(name), content);
+  return at(name);
+};
+
+beforeAll(async () => {
+  writeChapters(at('corpus'), 6);
+  const { code } = await megatronBert(
+    'train-tokenizer',
+    at('corpus'),
+    '--vocab-size',
+    '400',
+    '--output',
+    at('tokenizer'),
+  );
+  expect(code).toBe(0);
+});
+
+const sizes =
+  '--num-layers 1 --hidden-size 16 --num-attention-heads 2 --sequence-length 16 --micro-batch-size 4 --train-iterations 3 --evaluation-sequences 4';
+const pretrain = (corpus: string, output: string, ...more: string[]) =>
+  megatronBert(
+    'pretrain',
+    corpus,
+    '--tokenizer',
+    at('tokenizer'),
+    '--output',
+    at(output),
+    ...sizes.split(' '),
+    ...more,
+  );
+
+describe('the way through', () => {
+  test('train-tokenizer, pretrain, run fill-mask, each with one JSON document on stdout', async () => {
+    const trained = await megatronBert(
+      'train-tokenizer',
+      at('corpus'),
+      '--vocab-size',
+      '300',
+      '--output',
+      at('second'),
+      '--json',
+    );
+    expect(JSON.parse(trained.stdout)).toEqual({ output: at('second'), vocab_size: 300 });
+
+    const pretrained = await pretrain(at('corpus'), 'model', '--tensor-model-parallel-size', '2', '--json');
+    expect(pretrained.code).toBe(0);
+    expect(JSON.parse(pretrained.stdout)).toMatchObject({ ranks: 2, iterations: 3 });
+
+    const filled = await megatronBert(
+      'run',
+      'fill-mask',
+      '--model',
+      at('model'),
+      '--top-k',
+      '2',
+      '--json',
+      'Call me [MASK].',
+    );
+    expect(JSON.parse(filled.stdout)).toHaveLength(2);
+    const read = await megatronBert(
+      'run',
+      'fill-mask',
+      '--model',
+      at('model'),
+      'Call me [MASK].',
+      'The [MASK] sea.',
+    );
+    expect(read.stdout).toMatch(/^Call me \[MASK\]\.\n( {2}\S+ +\d+\.\d %\n){5}The \[MASK\] sea\./);
+  });
+
+  test.each([
+    [['--help']],
+    [['pretrain', '--help']],
+    [['train-tokenizer', '--help']],
+    [['run', 'fill-mask', '--help']],
+  ])('%j says how, with examples', async (args) => {
+    const { code, stdout } = await megatronBert(...args);
+    expect(code).toBe(0);
+    expect(stdout).toContain('Usage: megatron-bert');
+    if (args.length > 1) expect(stdout).toContain('$ megatron-bert ');
+  });
+});
+
+describe('bad input: one line that says what is wrong, exit code 2, nothing written', () => {
+  const cases: Record<string, { run: () => ReturnType<typeof megatronBert>; says: RegExp; output?: string }> =
+    {
+      'a corpus that is not there': {
+        run: () => pretrain(at('nowhere'), 'o1'),
+        says: /the corpus .*nowhere does not exist/,
+        output: 'o1',
+      },
+      'an empty corpus': {
+        run: () => pretrain(write('empty.txt', ' \n'), 'o2'),
+        says: /the corpus .*empty\.txt is empty/,
+        output: 'o2',
+      },
+      'a binary corpus': {
+        run: () => pretrain(write('binary.txt', Uint8Array.of(72, 0, 255)), 'o3'),
+        says: /binary\.txt is not a text file: it has a zero byte at 1/,
+        output: 'o3',
+      },
+      'a tokenizer of an empty corpus': {
+        run: () => megatronBert('train-tokenizer', write('empty.txt', ''), '--output', at('o4')),
+        says: /empty\.txt is empty/,
+        output: 'o4',
+      },
+      'a tokenizer that is not there': {
+        run: () => pretrain(at('corpus'), 'o5', '--tokenizer', at('nowhere')),
+        says: /no tokenizer in .*nowhere/,
+        output: 'o5',
+      },
+      'a vocabulary with duplicates': {
+        run: () => {
+          mkdirSync(at('twice'), { recursive: true });
+          write('twice/vocab.txt', '[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nsea\nsea\n');
+          return pretrain(at('corpus'), 'o6', '--tokenizer', at('twice'));
+        },
+        says: /vocab\.txt: "sea" stands on lines 6 and 7/,
+        output: 'o6',
+      },
+      'a hidden size that heads cannot share': {
+        run: () => pretrain(at('corpus'), 'o7', '--num-attention-heads', '3'),
+        says: /hidden_size \(16\) is not divisible by num_attention_heads \(3\)/,
+        output: 'o7',
+      },
+      'heads that ranks cannot share': {
+        run: () => pretrain(at('corpus'), 'o8', '--tensor-model-parallel-size', '4'),
+        says: /num_attention_heads \(2\) is not divisible by the tensor-parallel size \(4\)/,
+        output: 'o8',
+      },
+      'an output folder below a file': {
+        run: () => pretrain(at('corpus'), path.join('tokenizer', 'vocab.txt', 'model')),
+        says: /cannot write to the output folder .*vocab\.txt/,
+      },
+      'an output folder with something in it': {
+        run: () => pretrain(at('corpus'), 'corpus'),
+        says: /the output folder .*corpus is not empty/,
+      },
+      'a number that is none': {
+        run: () => pretrain(at('corpus'), 'o9', '--train-iterations', 'many'),
+        says: /--train-iterations.* expected a positive integer/,
+        output: 'o9',
+      },
+      'an option that does not exist': {
+        run: () => pretrain(at('corpus'), 'o10', '--tensor-parallel', '2'),
+        says: /unknown option '--tensor-parallel'/,
+        output: 'o10',
+      },
+      'a model that is not there': {
+        run: () => megatronBert('run', 'fill-mask', '--model', at('corpus'), 'Call me [MASK].'),
+        says: /no tokenizer in .*corpus/,
+      },
+    };
+
+  test.each(Object.entries(cases))('%s', async (_, { run, says, output }) => {
+    const before = readdirSync(at('corpus'));
+    const { code, stdout, stderr } = await run();
+    expect(stderr.trim()).toMatch(says);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+    expect(code).toBe(2);
+    expect(stdout).toBe('');
+    if (output) expect(existsSync(at(output))).toBe(false);
+    expect(readdirSync(at('corpus'))).toEqual(before);
+  });
+
+  test.skipIf(process.getuid?.() === 0)(
+    'an output folder without permission (skipped for root, who may write anywhere)',
+    async () => {
+      mkdirSync(at('locked'));
+      chmodSync(at('locked'), 0o500);
+      const { code, stderr } = await pretrain(at('corpus'), path.join('locked', 'model'));
+      expect(stderr).toMatch(/cannot write to the output folder/);
+      expect(code).toBe(2);
+    },
+  );
+});

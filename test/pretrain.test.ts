@@ -1,0 +1,165 @@
+/** Whole pretraining runs of the built package, on real text. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { FilledMask, PretrainOptions } from '../src/index.js';
+import { difference, readJson, readTensors } from './support/fixture.js';
+import { built } from './support/package.js';
+import { temporaryFolder, writeChapters } from './support/workspace.js';
+
+const folder = temporaryFolder();
+const corpus = path.join(folder, 'corpus');
+const tokenizer = path.join(folder, 'tokenizer');
+
+beforeAll(async () => {
+  writeChapters(corpus, 12);
+  const vocab = built.trainWordPiece(await built.readDocuments(corpus), { vocabSize: 500 });
+  await built.writeTokenizer(tokenizer, built.createTokenizer({ vocab, lowercase: true }));
+});
+
+const output = (name: string) => path.join(folder, name);
+
+function options(name: string, more: Partial<PretrainOptions> = {}): PretrainOptions {
+  return {
+    corpus,
+    tokenizer,
+    output: output(name),
+    sequenceLength: 32,
+    microBatchSize: 4,
+    trainIterations: 20,
+    learningRate: 1e-3,
+    warmupFraction: 0.5,
+    evaluationSequences: 16,
+    ...more,
+    config: {
+      vocab_size: 512,
+      hidden_size: 32,
+      num_hidden_layers: 2,
+      num_attention_heads: 4,
+      intermediate_size: 64,
+      ...more.config,
+    },
+  };
+}
+
+interface LogLine {
+  readonly kind: string;
+  readonly loss: number;
+  readonly gradient_norm: number;
+}
+
+const readLog = (name: string) =>
+  readFileSync(path.join(output(name), 'log.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as LogLine);
+
+describe('the split computes what the whole computes', () => {
+  test('20 steps, dropout on, two micro-batches each, on 1, 2 and 4 ranks', async () => {
+    const run = async (ranks: number) => {
+      const name = `ranks-${ranks}`;
+      const summary = await built.pretrain(
+        options(name, { tensorModelParallelSize: ranks, globalBatchSize: 8 }),
+      );
+      return {
+        summary,
+        log: readLog(name),
+        weights: await readTensors(path.join(output(name), 'model.safetensors')),
+      };
+    };
+    const whole = await run(1);
+    for (const ranks of [2, 4]) {
+      const split = await run(ranks);
+      expect(split.summary.ranks).toBe(ranks);
+      expect(split.log.length).toBe(whole.log.length);
+      for (const [i, line] of split.log.entries())
+        expect(line.loss / whole.log[i]!.loss, `loss ${i} on ${ranks} ranks`).toBeCloseTo(1, 5);
+      expect([...split.weights.keys()]).toEqual([...whole.weights.keys()]);
+      for (const [name, { shape, data }] of split.weights) {
+        const expected = whole.weights.get(name)!;
+        expect(shape).toEqual(expected.shape);
+        expect(difference(data, expected.data), `${name} on ${ranks} ranks`).toBeLessThan(1e-4);
+      }
+    }
+  });
+});
+
+describe('what a run leaves', () => {
+  const name = 'run';
+  beforeAll(async () => {
+    await built.pretrain(options(name, { tensorModelParallelSize: 2, config: { hidden_dropout_prob: 0 } }));
+  });
+
+  test('a model folder, a log and a loss curve', () => {
+    expect(readdirSync(output(name)).sort()).toEqual([
+      'README.md',
+      'config.json',
+      'log.jsonl',
+      'loss.svg',
+      'model.safetensors',
+      'summary.json',
+      'tokenizer.json',
+      'tokenizer_config.json',
+      'vocab.txt',
+    ]);
+    expect(readFileSync(path.join(output(name), 'loss.svg'), 'utf8')).toMatch(/^<svg .*<\/svg>\n$/s);
+    const steps = readLog(name).filter(({ kind }) => kind === 'step');
+    expect(steps.length).toBe(20);
+    for (const { gradient_norm } of steps) expect(gradient_norm).toBeGreaterThan(0);
+  });
+
+  test('a summary that the log bears out', () => {
+    const summary = readJson(path.join(output(name), 'summary.json')) as Record<string, number>;
+    const evaluations = readLog(name).filter(({ kind }) => kind === 'evaluation');
+    expect(summary.initial_loss).toBe(evaluations[0]!.loss);
+    expect(summary.heldout_loss).toBe(evaluations.at(-1)!.loss);
+    expect(Math.abs(summary.initial_loss! - Math.log(512))).toBeLessThan(0.3);
+    expect(summary.heldout_loss!).toBeLessThan(summary.initial_loss!);
+    expect(summary).toMatchObject({ ranks: 2, iterations: 20, vocab_size: 512 });
+  });
+
+  test('a model that fills masks', async () => {
+    const fill = await built.pipeline('fill-mask', output(name));
+    const words = (await fill('Call me [MASK].', { top_k: 3 })) as FilledMask[];
+    expect(words.length).toBe(3);
+    const scores = words.map(({ score }) => score);
+    expect(scores).toEqual([...scores].sort((a, b) => b - a));
+    for (const { token_str, sequence } of words) expect(sequence).toContain(token_str.replace('##', ''));
+    const both = (await fill('[MASK] me [MASK].')) as FilledMask[][];
+    expect(both.map((list) => list.length)).toEqual([5, 5]);
+    await expect(fill('Call me Ishmael.')).rejects.toThrow('no [MASK] in "Call me Ishmael."');
+    await fill.dispose();
+  });
+
+  test('the same run again gives the same bytes', async () => {
+    await built.pretrain(
+      options('again', { tensorModelParallelSize: 2, config: { hidden_dropout_prob: 0 } }),
+    );
+    const bytes = (of: string) => readFileSync(path.join(output(of), 'model.safetensors'));
+    expect(bytes('again').equals(bytes(name))).toBe(true);
+  });
+});
+
+test("a gradient that is not finite ends the run of all ranks, with the first rank's error", async () => {
+  const run = built.pretrain(
+    options('diverged', { tensorModelParallelSize: 2, learningRate: 1e30, clipGradient: 0 }),
+  );
+  await expect(run).rejects.toThrow(/^rank \d: the gradient is not finite at iteration \d+/);
+  expect(existsSync(path.join(output('diverged'), 'model.safetensors'))).toBe(false);
+  expect(existsSync(path.join(output('diverged'), 'config.json'))).toBe(false);
+});
+
+test('a run can be stopped', async () => {
+  const controller = new AbortController();
+  const run = built.pretrain(
+    options('stopped', {
+      tensorModelParallelSize: 2,
+      trainIterations: 100_000,
+      signal: controller.signal,
+      onEvent: (event) => {
+        if (event.kind === 'step') controller.abort(new Error('enough'));
+      },
+    }),
+  );
+  await expect(run).rejects.toThrow('enough');
+});

