@@ -19,6 +19,9 @@ interface Flags extends Omit<PretrainOptions, 'corpus' | 'config' | 'onEvent' | 
   readonly maxPositionEmbeddings?: number;
   readonly hiddenDropout: number;
   readonly attentionDropout: number;
+  readonly initMethodStd: number;
+  readonly adamBeta1: number;
+  readonly adamBeta2: number;
   readonly json?: true;
 }
 
@@ -56,6 +59,9 @@ export function pretrainCommand(): Command {
       0.01,
     )
     .option('--weight-decay <x>', 'of weights, not of biases and layer norms', nonNegativeNumber, 0.01)
+    .option('--adam-beta1 <x>', "decay of AdamW's first moment", nonNegativeNumber, 0.9)
+    .option('--adam-beta2 <x>', "decay of AdamW's second moment", nonNegativeNumber, 0.999)
+    .option('--init-method-std <x>', 'standard deviation of initial weights', nonNegativeNumber, 0.02)
     .option('--clip-gradient <x>', "greatest norm of the gradient; 0: don't clip", nonNegativeNumber, 1)
     .option('--make-vocab-size-divisible-by <n>', 'vocabulary padding, times the ranks', positiveInteger, 128)
     .option('--held-out-fraction <x>', 'of the text, kept for evaluation', nonNegativeNumber, 0.05)
@@ -78,6 +84,8 @@ export function pretrainCommand(): Command {
       const summary = await pretrain({
         threads: Math.max(1, Math.floor(availableParallelism() / ranks)),
         ...options,
+        beta1: options.adamBeta1,
+        beta2: options.adamBeta2,
         corpus,
         config: {
           num_hidden_layers: numLayers,
@@ -86,6 +94,7 @@ export function pretrainCommand(): Command {
           intermediate_size: ffnHiddenSize ?? 4 * hiddenSize,
           hidden_dropout_prob: options.hiddenDropout,
           attention_probs_dropout_prob: options.attentionDropout,
+          initializer_range: options.initMethodStd,
           ...(maxPositionEmbeddings && { max_position_embeddings: maxPositionEmbeddings }),
         },
         onEvent: showProgress(),

@@ -35,11 +35,13 @@ export interface Finished {
   readonly stderr: string;
 }
 
-/** Runs the built command line. */
-export function megatronBert(...args: string[]): Promise<Finished> {
+/** Runs the built command line; a first argument that is no word says where. */
+export function megatronBert(...all: [{ cwd: string }, ...string[]] | string[]): Promise<Finished> {
+  const [options, ...args] =
+    typeof all[0] === 'object' ? (all as [{ cwd: string }, ...string[]]) : [{}, ...(all as string[])];
   const main = new URL('../../dist/cli/main.js', import.meta.url).pathname;
   return new Promise((resolve) => {
-    execFile(process.execPath, [main, ...args], (error, stdout, stderr) => {
+    execFile(process.execPath, [main, ...args], options, (error, stdout, stderr) => {
       resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
     });
   });

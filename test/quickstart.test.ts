@@ -1,0 +1,40 @@
+/** `npm start`, with a few iterations only. */
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+import { readJson } from './support/fixture.js';
+import { built } from './support/package.js';
+import { temporaryFolder } from './support/workspace.js';
+
+const quickstart = fileURLToPath(new URL('../examples/quickstart.mjs', import.meta.url));
+const folder = temporaryFolder();
+
+test('the quickstart goes all the way', async () => {
+  const { stdout } = await promisify(execFile)(process.execPath, [quickstart, folder, '5']);
+  const summary = readJson(path.join(folder, 'model', 'summary.json')) as Record<string, number>;
+  expect(Math.abs(summary.initial_loss! - Math.log(summary.vocab_size!))).toBeLessThan(0.3);
+  expect(summary.ranks).toBe(2);
+  expect(stdout.match(/\[MASK\].*\n( {2}\S+ +\d+\.\d %\n){3}/g)).toHaveLength(3);
+  expect(stdout).toContain('loss.svg in a browser');
+});
+
+test('its sentences are in chapters that were held out', async () => {
+  const documents = await built.readDocuments(path.join(folder, 'corpus'));
+  // 5 % of 135 chapters: every twentieth
+  const heldOut = documents.filter((_, i) => i % 20 === 19).map((text) => text.replace(/\s+/g, ' '));
+  expect(heldOut).toHaveLength(6);
+  const sentences = [...readFileSync(quickstart, 'utf8').matchAll(/'(.*\[MASK\].*)'/g)].map(
+    ([, text]) => text!,
+  );
+  expect(sentences).toHaveLength(3);
+  for (const sentence of sentences) {
+    const [before, after] = sentence.replace(/[.]$/, '').split('[MASK]') as [string, string];
+    expect(
+      heldOut.some((text) => text.includes(before) && text.includes(after)),
+      sentence,
+    ).toBe(true);
+  }
+});
