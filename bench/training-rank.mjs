@@ -75,10 +75,11 @@ await runRank(async (task, communicator, report) => {
 
 async function fill(engine, buffer, name) {
   const length = buffer.shape.reduce((a, b) => a * b, 1);
+  const key = randomKey(name);
   if (buffer.dtype === 'float32')
     await engine.write(
       buffer,
-      Float32Array.from({ length }, (_, i) => 0.1 * (randomUniform(randomKey(name), i) - 0.5)),
+      Float32Array.from({ length }, (_, i) => 0.1 * (randomUniform(key, i) - 0.5)),
     );
   else await engine.write(buffer, new Int32Array(length).fill(1));
 }
