@@ -1,15 +1,9 @@
 /** A second implementation of the graph's ops: plain, slow, in float64, on all ranks at once. */
+import { dropoutMask } from '../../src/engine/kernels/reference.js';
 import type { Program } from '../../src/graph/program.js';
-import {
-  sizeOf,
-  type DropoutMaskAttributes,
-  type Node,
-  type OpName,
-  type Shape,
-  type Value,
-} from '../../src/graph/value.js';
+import { sizeOf, type Node, type OpName, type Shape, type Value } from '../../src/graph/value.js';
 import { partLayout } from '../../src/partition.js';
-import { randomBits, randomKey } from '../../src/random.js';
+import { randomKey } from '../../src/random.js';
 
 export type Numbers = readonly number[];
 type Rule<Name extends OpName> = (inputs: readonly Numbers[], node: Node<Name>) => Numbers;
@@ -103,16 +97,6 @@ function matmul([a, b]: readonly Numbers[], { inputs, shape, attributes }: Node<
   });
 }
 
-function dropoutMask(key: Numbers, attributes: DropoutMaskAttributes): Numbers {
-  const { rate, site, unpartitionedShape, axis, parts, index } = attributes;
-  const { outer, run, stride, start } = partLayout(unpartitionedShape, axis, parts, index);
-  const siteKey = randomKey(key[0]!, key[1]!, site);
-  const threshold = Math.round(rate * 2 ** 32);
-  return Array.from({ length: outer * run }, (_, i) =>
-    randomBits(siteKey, Math.floor(i / run) * stride + start + (i % run)) < threshold ? 0 : 1 / (1 - rate),
-  );
-}
-
 type Communication = 'allReduce' | 'allGather' | 'reduceScatter';
 
 const rules: { readonly [Name in Exclude<OpName, Communication | 'input'>]: Rule<Name> } = {
@@ -181,7 +165,10 @@ const rules: { readonly [Name in Exclude<OpName, Communication | 'input'>]: Rule
   cast: unary((x) => x),
   stopGradient: unary((x) => x),
   copyToParallel: unary((x) => x),
-  dropoutMask: ([key], { attributes }) => dropoutMask(key!, attributes),
+  dropoutMask: ([key], { attributes: { rate, site, unpartitionedShape, axis, parts, index } }) => {
+    const layout = partLayout(unpartitionedShape, axis, parts, index);
+    return [...dropoutMask(layout, randomKey(key![0]!, key![1]!, site), rate)];
+  },
 };
 
 /** What each rank has after a communication, from what each brought. */

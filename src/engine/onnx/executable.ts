@@ -49,16 +49,23 @@ export async function compileProgram(
   const { storageOf, named, copies, intermediates } = assignStorage(program, plan);
   const owned = new Map(intermediates.map((value) => [value, memory.allocate([value])[0]]));
 
+  const execute = async (inputs: Buffers, outputs: Buffers): Promise<void> => {
+    const given = new Map<Value, OnnxBuffer>(owned);
+    for (const [name, value] of program.inputs) given.set(value, check(memory, inputs, name, value, 'input'));
+    for (const [name, value] of named) given.set(value, check(memory, outputs, name, value, 'output'));
+    const locate: Locate = (value) => given.get(storageOf(resolveAlias(value)))!;
+    for (const step of steps) await step(locate);
+    for (const [name, value] of copies)
+      check(memory, outputs, name, value, 'output').data.set(locate(value).data);
+  };
+  // runs share the memory between sessions: one at a time
+  let previous: Promise<unknown> = Promise.resolve();
+
   return {
-    async run(inputs, outputs) {
-      const given = new Map<Value, OnnxBuffer>(owned);
-      for (const [name, value] of program.inputs)
-        given.set(value, check(memory, inputs, name, value, 'input'));
-      for (const [name, value] of named) given.set(value, check(memory, outputs, name, value, 'output'));
-      const locate: Locate = (value) => given.get(storageOf(resolveAlias(value)))!;
-      for (const step of steps) await step(locate);
-      for (const [name, value] of copies)
-        check(memory, outputs, name, value, 'output').data.set(locate(value).data);
+    run(inputs, outputs) {
+      const turn = previous.then(() => execute(inputs, outputs));
+      previous = turn.catch(() => undefined);
+      return turn;
     },
     release() {
       for (const session of sessions) session.release();

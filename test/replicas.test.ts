@@ -1,0 +1,57 @@
+/** What is not split stays equal on all ranks, to the bit, without ever being sent around. */
+import { expect, test } from 'vitest';
+import { launchRanks } from '../src/parallel/launch.js';
+
+interface Result {
+  readonly replicated: Readonly<Record<string, { value: Float32Array; gradient: Float32Array }>>;
+  readonly norms: readonly number[];
+  /** Of this rank's share of the last gradient: split parameters, and on the first rank the others. */
+  readonly squares: number;
+}
+
+const config = {
+  vocab_size: 32,
+  hidden_size: 16,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  intermediate_size: 32,
+  max_position_embeddings: 8,
+};
+const run = (size: number, steps: number) =>
+  launchRanks<object, never, Result>({
+    size,
+    module: new URL('./support/replica-rank.mjs', import.meta.url),
+    task: { config, steps },
+  });
+
+test.each([2, 4])('parameters and gradients on %i ranks', async (size) => {
+  const [first, ...others] = await run(size, 3);
+  // per layer 2 layer norms and 2 biases; 2 tables, final norm, pooler, transform and its norm, order head
+  expect(Object.keys(first!.replicated)).toHaveLength(2 * 6 + 2 + 2 + 2 + 4 + 2);
+  for (const other of others) {
+    expect(other.norms).toEqual(first!.norms);
+    for (const [name, { value, gradient }] of Object.entries(first!.replicated)) {
+      expect(Buffer.from(other.replicated[name]!.value.buffer).equals(Buffer.from(value.buffer)), name).toBe(
+        true,
+      );
+      expect(
+        Buffer.from(other.replicated[name]!.gradient.buffer).equals(Buffer.from(gradient.buffer)),
+        name,
+      ).toBe(true);
+      expect(
+        gradient.some((x) => x !== 0),
+        name,
+      ).toBe(true);
+    }
+  }
+});
+
+test('the norm that clips counts every parameter once', async () => {
+  const [whole] = await run(1, 1);
+  for (const size of [2, 4]) {
+    const ranks = await run(size, 1);
+    const total = ranks.reduce((sum, { squares }) => sum + squares, 0);
+    expect(Math.sqrt(total) / whole!.norms[0]!).toBeCloseTo(1, 5);
+    for (const { norms } of ranks) expect(norms[0]! / whole!.norms[0]!).toBeCloseTo(1, 5);
+  }
+});

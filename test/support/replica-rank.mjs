@@ -1,0 +1,58 @@
+// One rank of test/replicas.test.ts: trains a few steps and returns what every rank should have alike.
+import { openEngine } from '../../dist/engine/node.js';
+import { hiddenInput, pretrainingBlocks } from '../../dist/model/blocks.js';
+import { megatronBertConfig } from '../../dist/model/config.js';
+import { runRank } from '../../dist/parallel/rank.js';
+import { randomBits, randomKey } from '../../dist/random.js';
+import { defaultOptimizer } from '../../dist/train/optimizer.js';
+import { initializeParameters } from '../../dist/train/parameters.js';
+import { createTrainer } from '../../dist/train/trainer.js';
+
+await runRank(async ({ config: fields, steps }, communicator) => {
+  const config = megatronBertConfig(fields);
+  const engine = openEngine({ threads: 1, groups: { tensor: communicator } });
+  const tensor = { group: 'tensor', size: communicator.size, rank: communicator.rank };
+  const [microBatchSize, sequenceLength, predictionCount] = [2, 8, 3];
+  const trainer = await createTrainer({
+    engine,
+    communicator,
+    tensor,
+    blocks: pretrainingBlocks(config, { predictionCount }),
+    hidden: hiddenInput(config, { batchSize: microBatchSize, sequenceLength, tensor }),
+    microBatchSize,
+    sequenceLength,
+    optimizer: defaultOptimizer,
+    schedule: { learningRate: 1e-2, minLearningRate: 1e-3, warmupIterations: 0, decayIterations: 10 },
+    seed: 1,
+  });
+  await initializeParameters(engine, trainer.parameters, 1);
+
+  const size = microBatchSize * sequenceLength;
+  const draw = (name, count, below) =>
+    Int32Array.from({ length: count }, (_, i) => randomBits(randomKey(name), i) % below);
+  const norms = [];
+  for (let step = 0; step < steps; step++) {
+    const { gradientNorm } = await trainer.step([
+      {
+        input_ids: draw(`ids ${step}`, size, config.vocab_size),
+        token_type_ids: draw(`types ${step}`, size, 2),
+        attention_mask: new Int32Array(size).fill(1),
+        position_ids: Int32Array.from({ length: size }, (_, i) => i % sequenceLength),
+        next_sentence_label: draw(`order ${step}`, microBatchSize, 2),
+        prediction_positions: Int32Array.of(1, 6, 12),
+        prediction_labels: draw(`labels ${step}`, predictionCount, config.vocab_size),
+      },
+    ]);
+    norms.push(gradientNorm);
+  }
+  const replicated = {};
+  let squares = 0;
+  for (const [name, { declaration, value, gradient }] of trainer.parameters) {
+    if (declaration.partition !== undefined || communicator.rank === 0)
+      squares += await engine.sumOfSquares(gradient);
+    if (declaration.partition === undefined)
+      replicated[name] = { value: await engine.read(value), gradient: await engine.read(gradient) };
+  }
+  await engine.release();
+  return { replicated, norms, squares };
+});
