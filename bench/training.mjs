@@ -129,7 +129,12 @@ function print(shape, measured) {
       );
     return rowsOfRun;
   });
-  console.table(rows);
+  const columns = Object.keys(rows[0]);
+  const line = (cells) => `| ${cells.join(' | ')} |`;
+  console.log(
+    [line(columns), line(columns.map(() => '---')), ...rows.map((r) => line(Object.values(r)))].join('\n'),
+    '\n',
+  );
 }
 
 function median(numbers) {
