@@ -18,9 +18,6 @@ export type { FilledMask, FillMaskOptions } from './pipelines/fill-mask.js';
 export { readDocuments } from './data/corpus.js';
 export { trainWordPiece } from './text/wordpiece-trainer.js';
 export { createTokenizer, readTokenizer, writeTokenizer, type Tokenizer } from './text/tokenizer.js';
-export {
-  pretrain,
-  type PretrainOptions,
-  type PretrainProgress,
-  type PretrainSummary,
-} from './train/pretrain.js';
+export { pretrain } from './train/pretrain.js';
+export type { PretrainOptions, PretrainProgress } from './train/pretrain-options.js';
+export type { PretrainSummary } from './train/summary.js';

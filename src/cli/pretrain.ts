@@ -1,12 +1,9 @@
 import type { Command } from 'commander';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
-import {
-  pretrain,
-  type PretrainOptions,
-  type PretrainProgress,
-  type PretrainSummary,
-} from '../train/pretrain.js';
+import { pretrain } from '../train/pretrain.js';
+import type { PretrainOptions, PretrainProgress } from '../train/pretrain-options.js';
+import type { PretrainSummary } from '../train/summary.js';
 import { command, nonNegativeNumber, positiveInteger } from './options.js';
 import { createProgress } from './progress.js';
 
@@ -113,7 +110,7 @@ function showProgress(): (event: PretrainProgress) => void {
       tokenizing.stop();
       total = event.iterations;
       console.error(
-        `${event.parameters.toLocaleString('en')} parameters on ${event.ranks} rank(s); ` +
+        `${event.parameters.toLocaleString('en')} parameters on ${ranksOf(event.ranks)}; ` +
           `${event.trainTokens.toLocaleString('en')} tokens to train on, ${event.heldOutTokens.toLocaleString('en')} held out`,
       );
     } else if (event.kind === 'step')
@@ -131,12 +128,14 @@ function showProgress(): (event: PretrainProgress) => void {
   };
 }
 
+const ranksOf = (count: number) => `${count} ${count === 1 ? 'rank' : 'ranks'}`;
+
 function describe(summary: PretrainSummary, output: string): string {
   const percent = (fraction: number) => `${(100 * fraction).toFixed(1)} %`;
   return [
     `held-out masked-LM loss  ${summary.initial_loss.toFixed(3)} → ${summary.heldout_loss.toFixed(3)} nats (ln of the vocabulary ${Math.log(summary.vocab_size).toFixed(3)}, unigram entropy ${summary.unigram_entropy.toFixed(3)})`,
     `masked words right       ${percent(summary.masked_accuracy_before)} → ${percent(summary.masked_accuracy_after)}`,
-    `speed                    ${Math.round(summary.tokens_per_second)} tokens/s on ${summary.ranks} rank(s), ${Math.round(summary.seconds)} s in all`,
+    `speed                    ${Math.round(summary.tokens_per_second)} tokens/s on ${ranksOf(summary.ranks)}, ${Math.round(summary.seconds)} s in all`,
     `model                    ${output}`,
     `loss curve               ${path.join(output, 'loss.svg')}`,
   ].join('\n');

@@ -1,6 +1,5 @@
 import {
   cast,
-  copyToParallel,
   divide,
   equal,
   gelu,
@@ -17,7 +16,7 @@ import type { MegatronBertConfig } from './config.js';
 import { norm } from './layer.js';
 import { layerNormParameters, linearParameters, vocabParallelBias, type ValuesOf } from './parameters.js';
 import { singleRank, type Run, type TensorParallel } from './run.js';
-import { linear, vocabParallelCrossEntropy } from './tensor-parallel.js';
+import { copyToTensorParallel, linear, vocabParallelCrossEntropy } from './tensor-parallel.js';
 
 /** Labels that nothing is predicted for. */
 export const ignoredLabel = -100;
@@ -56,7 +55,7 @@ export function predictions(
   tensor: TensorParallel,
 ): Value {
   const transformed = norm(gelu(linear(hidden, transform.dense)), transform.LayerNorm, config);
-  return add(matmul(copyToParallel(transformed, tensor), wordEmbeddings, { transposeB: true }), bias);
+  return add(matmul(copyToTensorParallel(transformed, tensor), wordEmbeddings, { transposeB: true }), bias);
 }
 
 /** Two classes: 0, the second segment follows the first; 1, it does not. */

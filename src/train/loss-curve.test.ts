@@ -28,3 +28,10 @@ test('one point, or losses that do not change, can be drawn', () => {
   for (const few of [points.slice(0, 1), points.map((point) => ({ ...point, loss: 7 }))])
     expect(lossCurve(few, few, 'a run')).not.toMatch(/NaN|Infinity/);
 });
+
+test('a long run is thinned out, to means', () => {
+  const long = Array.from({ length: 12_345 }, (_, i) => ({ iteration: i + 1, loss: i % 2 === 0 ? 4 : 6 }));
+  const [raw] = lines(lossCurve(long, [], 'a run'));
+  expect(raw!.length).toBeLessThanOrEqual(1000);
+  expect(raw!.length).toBeGreaterThan(500);
+});

@@ -21,6 +21,21 @@ function ticks(from: number, to: number, count: number): number[] {
   return Array.from({ length: Math.floor(to / step) - first + 1 }, (_, i) => (first + i) * step);
 }
 
+/** Points that a drawing of this width can show; a long run has millions. */
+const mostPoints = 1000;
+
+/** Means of as many neighbouring points as it takes. */
+function thin(points: readonly LossPoint[]): LossPoint[] {
+  const size = Math.ceil(points.length / mostPoints);
+  return Array.from({ length: Math.ceil(points.length / (size || 1)) }, (_, i) => {
+    const group = points.slice(i * size, (i + 1) * size);
+    return {
+      iteration: group.at(-1)!.iteration,
+      loss: group.reduce((sum, { loss }) => sum + loss, 0) / group.length,
+    };
+  });
+}
+
 /** Exponential moving average: single steps are noisy. */
 function smooth(points: readonly LossPoint[]): LossPoint[] {
   let running = points[0]?.loss ?? 0;
@@ -28,7 +43,8 @@ function smooth(points: readonly LossPoint[]): LossPoint[] {
 }
 
 /** The curve of a run as an SVG document: training loss, smoothed and raw, and held-out loss. */
-export function lossCurve(train: readonly LossPoint[], heldOut: readonly LossPoint[], title: string): string {
+export function lossCurve(steps: readonly LossPoint[], heldOut: readonly LossPoint[], title: string): string {
+  const train = thin(steps);
   const all = [...train, ...heldOut];
   const losses = all.map(({ loss }) => loss);
   const last = Math.max(1, ...all.map(({ iteration }) => iteration));

@@ -10,78 +10,14 @@ import {
 import { InputError } from '../errors.js';
 import { sizeOf } from '../graph/value.js';
 import { pretrainingBlocks } from '../model/blocks.js';
-import { checkTensorParallel, megatronBertConfig, type MegatronBertConfig } from '../model/config.js';
+import type { MegatronBertConfig } from '../model/config.js';
 import { launchRanks } from '../parallel/launch.js';
-import { readTokenizer, writeTokenizer, type Tokenizer } from '../text/tokenizer.js';
+import { readTokenizer, writeTokenizer } from '../text/tokenizer.js';
 import { lossCurve, type LossPoint } from './loss-curve.js';
-import { modelCard } from './model-card.js';
-import { defaultOptimizer, type OptimizerOptions } from './optimizer.js';
 import { declaredParameters } from './parameters.js';
+import { resolveConfig, resolveTask, type PretrainOptions } from './pretrain-options.js';
 import type { PretrainEvent, PretrainRankResult, PretrainTask } from './pretrain-rank.js';
-
-export interface PretrainOptions extends Partial<OptimizerOptions> {
-  /** A text file, a JSON-lines file or a folder of them. */
-  readonly corpus: string;
-  /** A folder with a tokenizer's files. */
-  readonly tokenizer: string;
-  /** The folder of the run and of the model that comes out. */
-  readonly output: string;
-  /** Fields of the model's configuration; the vocabulary's size follows from the tokenizer. */
-  readonly config?: Partial<MegatronBertConfig>;
-  readonly tensorModelParallelSize?: number;
-  readonly sequenceLength?: number;
-  /** Sequences that are computed at once. */
-  readonly microBatchSize?: number;
-  /** Sequences of an update; a multiple of the micro-batch. */
-  readonly globalBatchSize?: number;
-  readonly trainIterations?: number;
-  readonly learningRate?: number;
-  readonly minLearningRate?: number;
-  /** Fraction of the iterations in which the learning rate rises from zero. */
-  readonly warmupFraction?: number;
-  /** The vocabulary is padded to a multiple of this times the tensor-parallel size. */
-  readonly makeVocabSizeDivisibleBy?: number;
-  /** Fraction of the text that is kept for evaluation. */
-  readonly heldOutFraction?: number;
-  /** Iterations between evaluations. */
-  readonly evaluationInterval?: number;
-  /** Held-out sequences in an evaluation. */
-  readonly evaluationSequences?: number;
-  readonly seed?: number;
-  /** Threads that each rank computes with. */
-  readonly threads?: number;
-  /** Write into a folder that is not empty. */
-  readonly overwriteOutputDir?: boolean;
-  readonly onEvent?: (event: PretrainProgress) => void;
-  readonly signal?: AbortSignal;
-}
-
-export type PretrainProgress =
-  | PretrainEvent
-  | { readonly kind: 'tokenizing'; readonly done: number; readonly total: number }
-  | {
-      readonly kind: 'ready';
-      readonly iterations: number;
-      readonly ranks: number;
-      readonly parameters: number;
-      readonly trainTokens: number;
-      readonly heldOutTokens: number;
-    };
-
-/** What `summary.json` holds: losses in nats per masked token, accuracies as fractions. */
-export interface PretrainSummary {
-  readonly initial_loss: number;
-  readonly heldout_loss: number;
-  /** Of the held-out text under the training text's word counts: what knowing no context would give. */
-  readonly unigram_entropy: number;
-  readonly masked_accuracy_before: number;
-  readonly masked_accuracy_after: number;
-  readonly vocab_size: number;
-  readonly iterations: number;
-  readonly seconds: number;
-  readonly tokens_per_second: number;
-  readonly ranks: number;
-}
+import { modelCard, type PretrainSummary } from './summary.js';
 
 /**
  * Pretrains a `MegatronBertForPreTraining` on text, split over `tensorModelParallelSize` threads of this
@@ -122,6 +58,8 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainSummar
     onEvent: (event) => {
       events.push(event);
       logged = logged.then(() => appendFile(log, `${JSON.stringify(event)}\n`));
+      // a log that cannot be written fails the run at its end, not before
+      logged.catch(() => undefined);
       onEvent?.(event);
     },
   });
@@ -148,96 +86,6 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainSummar
   return summary;
 }
 
-function resolveConfig(options: PretrainOptions, tokenizer: Tokenizer, ranks: number): MegatronBertConfig {
-  if (!Number.isInteger(ranks) || ranks < 1)
-    throw new InputError(`tensor-parallel size: expected a positive integer, found ${ranks}`);
-  const multiple = (options.makeVocabSizeDivisibleBy ?? 128) * ranks;
-  const config = megatronBertConfig({
-    architectures: ['MegatronBertForPreTraining'],
-    torch_dtype: 'float32',
-    vocab_size: Math.ceil(tokenizer.vocabSize / multiple) * multiple,
-    pad_token_id: tokenizer.tokens.pad,
-    max_position_embeddings: options.sequenceLength ?? 128,
-    // what Megatron-LM trains with; transformers' own default of 1e-12 suits inference only
-    layer_norm_eps: 1e-5,
-    ...options.config,
-  });
-  if (config.vocab_size < tokenizer.vocabSize)
-    throw new InputError(
-      `vocab_size (${config.vocab_size}) is smaller than the tokenizer's vocabulary (${tokenizer.vocabSize})`,
-    );
-  checkTensorParallel(config, ranks);
-  return config;
-}
-
-function resolveTask(
-  options: PretrainOptions,
-  config: MegatronBertConfig,
-  tokenizer: Tokenizer,
-  corpora: Pick<PretrainTask, 'train' | 'heldOut'>,
-): PretrainTask {
-  const {
-    sequenceLength = 128,
-    microBatchSize = 8,
-    globalBatchSize = microBatchSize,
-    trainIterations = 1000,
-    learningRate = 1e-4,
-    minLearningRate = learningRate / 10,
-    warmupFraction = 0.01,
-    evaluationInterval = Math.max(1, Math.ceil(trainIterations / 10)),
-    evaluationSequences = 128,
-    seed = 1234,
-    threads = 1,
-  } = options;
-  for (const [name, value] of Object.entries({
-    sequenceLength,
-    microBatchSize,
-    globalBatchSize,
-    trainIterations,
-    evaluationInterval,
-    evaluationSequences,
-    threads,
-  }))
-    if (!Number.isInteger(value) || value < 1)
-      throw new InputError(`${name}: expected a positive integer, found ${value}`);
-  if (sequenceLength < 8 || sequenceLength > config.max_position_embeddings)
-    throw new InputError(
-      `sequence length: expected 8 to ${config.max_position_embeddings} (max_position_embeddings), found ${sequenceLength}`,
-    );
-  if (globalBatchSize % microBatchSize !== 0)
-    throw new InputError(
-      `the global batch size (${globalBatchSize}) is not a multiple of the micro-batch size (${microBatchSize})`,
-    );
-  const isContinuation = Uint8Array.from({ length: tokenizer.vocabSize }, (_, id) =>
-    Number(tokenizer.isContinuation(id)),
-  );
-  return {
-    ...corpora,
-    config,
-    samples: {
-      sequenceLength,
-      seed,
-      vocabSize: tokenizer.vocabSize,
-      tokens: tokenizer.tokens,
-      isContinuation,
-    },
-    microBatchSize,
-    globalBatchSize,
-    trainIterations,
-    evaluationInterval,
-    evaluationBatches: Math.ceil(evaluationSequences / microBatchSize),
-    schedule: {
-      learningRate,
-      minLearningRate,
-      warmupIterations: Math.round(warmupFraction * trainIterations),
-      decayIterations: trainIterations,
-    },
-    optimizer: { ...defaultOptimizer, ...pickDefined(options) },
-    threads,
-    folder: options.output,
-  };
-}
-
 function countParameters(config: MegatronBertConfig): number {
   const declared = declaredParameters(pretrainingBlocks(config, { predictionCount: 1 }));
   return [...declared.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0);
@@ -246,13 +94,6 @@ function countParameters(config: MegatronBertConfig): number {
 /** Of a corpus that may be a view of a larger one. */
 function tokenCount({ sentences }: TokenizedCorpus): number {
   return sentences.at(-1)! - sentences[0]!;
-}
-
-function pickDefined(options: PretrainOptions): Partial<OptimizerOptions> {
-  const names = Object.keys(defaultOptimizer) as (keyof OptimizerOptions)[];
-  return Object.fromEntries(
-    names.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])),
-  );
 }
 
 /** Makes sure, before anything is computed, that the folder can be written to and holds nothing to lose. */

@@ -1,5 +1,19 @@
 import type { MegatronBertConfig } from '../model/config.js';
-import type { PretrainSummary } from './pretrain.js';
+
+/** What `summary.json` holds: losses in nats per masked token, accuracies as fractions. */
+export interface PretrainSummary {
+  readonly initial_loss: number;
+  readonly heldout_loss: number;
+  /** Of the held-out text under the training text's word counts: what knowing no context would give. */
+  readonly unigram_entropy: number;
+  readonly masked_accuracy_before: number;
+  readonly masked_accuracy_after: number;
+  readonly vocab_size: number;
+  readonly iterations: number;
+  readonly seconds: number;
+  readonly tokens_per_second: number;
+  readonly ranks: number;
+}
 
 /** The README.md of a model folder, as the hub expects it. */
 export function modelCard(config: MegatronBertConfig, summary: PretrainSummary): string {

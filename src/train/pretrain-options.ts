@@ -1,0 +1,165 @@
+import { InputError } from '../errors.js';
+import { checkTensorParallel, megatronBertConfig, type MegatronBertConfig } from '../model/config.js';
+import type { Tokenizer } from '../text/tokenizer.js';
+import { defaultOptimizer, type OptimizerOptions } from './optimizer.js';
+import type { PretrainEvent, PretrainTask } from './pretrain-rank.js';
+
+export interface PretrainOptions extends Partial<OptimizerOptions> {
+  /** A text file, a JSON-lines file or a folder of them. */
+  readonly corpus: string;
+  /** A folder with a tokenizer's files. */
+  readonly tokenizer: string;
+  /** The folder of the run and of the model that comes out. */
+  readonly output: string;
+  /** Fields of the model's configuration; the vocabulary's size follows from the tokenizer. */
+  readonly config?: Partial<MegatronBertConfig>;
+  readonly tensorModelParallelSize?: number;
+  readonly sequenceLength?: number;
+  /** Sequences that are computed at once. */
+  readonly microBatchSize?: number;
+  /** Sequences of an update; a multiple of the micro-batch. */
+  readonly globalBatchSize?: number;
+  readonly trainIterations?: number;
+  readonly learningRate?: number;
+  readonly minLearningRate?: number;
+  /** Fraction of the iterations in which the learning rate rises from zero. */
+  readonly warmupFraction?: number;
+  /** The vocabulary is padded to a multiple of this times the tensor-parallel size. */
+  readonly makeVocabSizeDivisibleBy?: number;
+  /** Fraction of the text that is kept for evaluation. */
+  readonly heldOutFraction?: number;
+  /** Iterations between evaluations. */
+  readonly evaluationInterval?: number;
+  /** Held-out sequences in an evaluation. */
+  readonly evaluationSequences?: number;
+  readonly seed?: number;
+  /** Threads that each rank computes with. */
+  readonly threads?: number;
+  /** Write into a folder that is not empty. */
+  readonly overwriteOutputDir?: boolean;
+  readonly onEvent?: (event: PretrainProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** What `onEvent` is told. */
+export type PretrainProgress =
+  | PretrainEvent
+  | { readonly kind: 'tokenizing'; readonly done: number; readonly total: number }
+  | {
+      readonly kind: 'ready';
+      readonly iterations: number;
+      readonly ranks: number;
+      readonly parameters: number;
+      readonly trainTokens: number;
+      readonly heldOutTokens: number;
+    };
+
+/** @throws InputError for sizes that do not fit the tokenizer or the ranks */
+export function resolveConfig(
+  options: PretrainOptions,
+  tokenizer: Tokenizer,
+  ranks: number,
+): MegatronBertConfig {
+  if (!Number.isInteger(ranks) || ranks < 1)
+    throw new InputError(`tensor-parallel size: expected a positive integer, found ${ranks}`);
+  const multiple = (options.makeVocabSizeDivisibleBy ?? 128) * ranks;
+  const config = megatronBertConfig({
+    architectures: ['MegatronBertForPreTraining'],
+    torch_dtype: 'float32',
+    vocab_size: Math.ceil(tokenizer.vocabSize / multiple) * multiple,
+    pad_token_id: tokenizer.tokens.pad,
+    max_position_embeddings: options.sequenceLength ?? 128,
+    // what Megatron-LM trains with; transformers' own default of 1e-12 suits inference only
+    layer_norm_eps: 1e-5,
+    ...options.config,
+  });
+  if (config.vocab_size < tokenizer.vocabSize)
+    throw new InputError(
+      `vocab_size (${config.vocab_size}) is smaller than the tokenizer's vocabulary (${tokenizer.vocabSize})`,
+    );
+  checkTensorParallel(config, ranks);
+  return config;
+}
+
+/** All that ranks are told. @throws InputError naming the option that cannot be used */
+export function resolveTask(
+  options: PretrainOptions,
+  config: MegatronBertConfig,
+  tokenizer: Tokenizer,
+  corpora: Pick<PretrainTask, 'train' | 'heldOut'>,
+): PretrainTask {
+  const {
+    sequenceLength = 128,
+    microBatchSize = 8,
+    globalBatchSize = microBatchSize,
+    trainIterations = 1000,
+    learningRate = 1e-4,
+    minLearningRate = learningRate / 10,
+    warmupFraction = 0.01,
+    evaluationInterval = Math.max(1, Math.ceil(trainIterations / 10)),
+    evaluationSequences = 128,
+    seed = 1234,
+    threads = 1,
+  } = options;
+  for (const [name, value] of Object.entries({
+    sequenceLength,
+    microBatchSize,
+    globalBatchSize,
+    trainIterations,
+    evaluationInterval,
+    evaluationSequences,
+    threads,
+  }))
+    if (!Number.isInteger(value) || value < 1)
+      throw new InputError(`${name}: expected a positive integer, found ${value}`);
+  if (sequenceLength < 8 || sequenceLength > config.max_position_embeddings)
+    throw new InputError(
+      `sequence length: expected 8 to ${config.max_position_embeddings} (max_position_embeddings), found ${sequenceLength}`,
+    );
+  if (globalBatchSize % microBatchSize !== 0)
+    throw new InputError(
+      `the global batch size (${globalBatchSize}) is not a multiple of the micro-batch size (${microBatchSize})`,
+    );
+  for (const [name, value] of Object.entries({ learningRate, minLearningRate }))
+    if (!(value >= 0 && value < Infinity))
+      throw new InputError(`${name}: expected a number of 0 or more, found ${value}`);
+  if (!(warmupFraction >= 0 && warmupFraction < 1))
+    throw new InputError(
+      `warm-up fraction: expected a number from 0 to less than 1, found ${warmupFraction}`,
+    );
+  const isContinuation = Uint8Array.from({ length: tokenizer.vocabSize }, (_, id) =>
+    Number(tokenizer.isContinuation(id)),
+  );
+  return {
+    ...corpora,
+    config,
+    samples: {
+      sequenceLength,
+      seed,
+      vocabSize: tokenizer.vocabSize,
+      tokens: tokenizer.tokens,
+      isContinuation,
+    },
+    microBatchSize,
+    globalBatchSize,
+    trainIterations,
+    evaluationInterval,
+    evaluationBatches: Math.ceil(evaluationSequences / microBatchSize),
+    schedule: {
+      learningRate,
+      minLearningRate,
+      warmupIterations: Math.round(warmupFraction * trainIterations),
+      decayIterations: trainIterations,
+    },
+    optimizer: { ...defaultOptimizer, ...pickDefined(options) },
+    threads,
+    folder: options.output,
+  };
+}
+
+function pickDefined(options: PretrainOptions): Partial<OptimizerOptions> {
+  const names = Object.keys(defaultOptimizer) as (keyof OptimizerOptions)[];
+  return Object.fromEntries(
+    names.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])),
+  );
+}
