@@ -118,6 +118,11 @@ describe('bad input: one line that says what is wrong, exit code 2, nothing writ
         says: /no tokenizer in .*nowhere/,
         output: 'o5',
       },
+      'documents of one word each': {
+        run: () => pretrain(write('words.jsonl', '{"text": "a"}\n'.repeat(4000)), 'o11'),
+        says: /the corpus has no document of two or more tokens/,
+        output: 'o11',
+      },
       'a vocabulary with duplicates': {
         run: () => {
           mkdirSync(at('twice'), { recursive: true });

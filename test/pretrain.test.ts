@@ -127,6 +127,9 @@ describe('what a run leaves', () => {
     for (const { token_str, sequence } of words) expect(sequence).toContain(token_str.replace('##', ''));
     const both = (await fill('[MASK] me [MASK].')) as FilledMask[][];
     expect(both.map((list) => list.length)).toEqual([5, 5]);
+    // the model has 512 rows, the tokenizer 500 words: padding is never suggested
+    const all = (await fill('Call me [MASK].', { top_k: 600 })) as FilledMask[];
+    expect(all.map(({ token }) => token).sort((a, b) => a - b)).toEqual([...Array(500).keys()]);
     await expect(fill('Call me Ishmael.')).rejects.toThrow('no [MASK] in "Call me Ishmael."');
     await fill.dispose();
   });

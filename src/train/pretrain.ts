@@ -1,6 +1,7 @@
 import { appendFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { readDocuments } from '../data/corpus.js';
+import { pretrainingSamples } from '../data/pretraining-samples.js';
 import {
   splitCorpus,
   tokenizeCorpus,
@@ -36,6 +37,8 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainSummar
   );
   const { train, heldOut } = splitCorpus(corpus, options.heldOutFraction ?? 0.05);
   const task = resolveTask(options, config, tokenizer, { train, heldOut });
+  // says what is wrong with either before anything is written
+  for (const part of [train, heldOut]) pretrainingSamples(part, task.samples);
   await openOutput(output, options.overwriteOutputDir ?? false);
 
   onEvent?.({
