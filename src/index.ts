@@ -1,17 +1,22 @@
 export { InputError } from './errors.js';
 export {
+  MegatronBertForCausalLM,
   MegatronBertForMaskedLM,
+  MegatronBertForMultipleChoice,
+  MegatronBertForNextSentencePrediction,
   MegatronBertForPreTraining,
+  MegatronBertForQuestionAnswering,
+  MegatronBertForSequenceClassification,
+  MegatronBertForTokenClassification,
   MegatronBertModel,
 } from './pretrained/classes.js';
-export type { PretrainedClass } from './pretrained/classes.js';
-export type {
-  ForwardOptions,
-  FromPretrainedOptions,
-  ModelInputs,
-  PretrainedModel,
-  Tensor,
-} from './pretrained/pretrained-model.js';
+export type { ModelOf, PretrainedClass, PretrainedModel } from './pretrained/classes.js';
+export type { FromPretrainedOptions } from './pretrained/from-pretrained.js';
+export type { BodyInputs, LayerKeyValues } from './pretrained/model-inputs.js';
+export type { LayerOutputs } from './pretrained/model-outputs.js';
+export type { LoadingInfo } from './pretrained/model-weights.js';
+export type { ForwardOptions } from './pretrained/model.js';
+export type { Cube, Matrix, Tensor, TensorLike, Vector } from './pretrained/tensors.js';
 export type { MegatronBertConfig } from './model/config.js';
 export { pipeline, type FillMaskPipeline } from './pipelines/pipeline.js';
 export type { FilledMask, FillMaskOptions } from './pipelines/fill-mask.js';

@@ -1,5 +1,5 @@
 /** Tensors cut into equal parts along one axis, row-major. */
-import { sizeOf, type Shape } from './graph/value.js';
+import { sizeOf, type KnownShape } from './graph/value.js';
 
 /** Element o · run + i of the part is element o · stride + start + i of the whole, for o < outer and i < run. */
 export interface PartLayout {
@@ -10,7 +10,12 @@ export interface PartLayout {
 }
 
 /** Part `index` of `parts` along `axis`; without an axis, the whole. */
-export function partLayout(shape: Shape, axis: number | undefined, parts: number, index: number): PartLayout {
+export function partLayout(
+  shape: KnownShape,
+  axis: number | undefined,
+  parts: number,
+  index: number,
+): PartLayout {
   if (axis === undefined) return partLayout(shape, 0, 1, 0);
   const stride = sizeOf(shape.slice(axis));
   const run = stride / parts;

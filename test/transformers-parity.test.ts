@@ -45,9 +45,9 @@ describe('forward', () => {
       next_sentence_label: [...expected.get('next_sentence_label')!.data],
     });
     expect(Object.keys(outputs).sort()).toEqual(['loss', 'prediction_logits', 'seq_relationship_logits']);
-    for (const name of ['prediction_logits', 'seq_relationship_logits']) {
-      expect(outputs[name]!.dims).toEqual(expected.get(name)!.shape);
-      expect(difference(outputs[name]!.data, expected.get(name)!.data), name).toBeLessThan(1e-4);
+    for (const name of ['prediction_logits', 'seq_relationship_logits'] as const) {
+      expect(outputs[name].dims).toEqual(expected.get(name)!.shape);
+      expect(difference(outputs[name].data, expected.get(name)!.data), name).toBeLessThan(1e-4);
     }
     expect(outputs.loss!.data[0]).toBeCloseTo(expected.get('loss')!.data[0]!, 4);
     await model.dispose();
@@ -55,9 +55,13 @@ describe('forward', () => {
 
   test('MegatronBertModel, out of a head model: every output and hidden state', async () => {
     const model = await MegatronBertModel.from_pretrained(fixture('tiny'));
-    const outputs = await model.forward(modelInputs(), { output_hidden_states: true });
-    expect(Object.keys(outputs).length).toBe(2 + model.config.num_hidden_layers + 1);
-    for (const [name, { dims, data }] of Object.entries(outputs)) {
+    const { hidden_states, last_hidden_state, pooler_output } = await model.forward(modelInputs(), {
+      output_hidden_states: true,
+    });
+    const named = { last_hidden_state, pooler_output: pooler_output! };
+    const states = hidden_states!.map((state, i) => [`hidden_states.${i}`, state] as const);
+    expect(states.length).toBe(model.config.num_hidden_layers + 1);
+    for (const [name, { dims, data }] of [...Object.entries(named), ...states]) {
       expect(dims).toEqual(expected.get(name)!.shape);
       expect(difference(data, expected.get(name)!.data), name).toBeLessThan(1e-4);
     }
@@ -67,7 +71,7 @@ describe('forward', () => {
   test('MegatronBertForMaskedLM: the prediction logits', async () => {
     const model = await MegatronBertForMaskedLM.from_pretrained(fixture('tiny'));
     const { logits } = await model.forward(modelInputs());
-    expect(difference(logits!.data, expected.get('prediction_logits')!.data)).toBeLessThan(1e-4);
+    expect(difference(logits.data, expected.get('prediction_logits')!.data)).toBeLessThan(1e-4);
     await model.dispose();
   });
 });

@@ -1,11 +1,17 @@
 import type { Program } from '../graph/program.js';
-import type { DType, Shape } from '../graph/value.js';
+import type { DType, KnownShape, Shape } from '../graph/value.js';
 
 /** What crosses between an engine and the program that uses it. Bool is one byte an element. */
 export type HostArray = Float32Array | Int32Array | Uint8Array;
 
 /** A tensor in an engine's memory. */
 export interface Buffer {
+  readonly shape: KnownShape;
+  readonly dtype: DType;
+}
+
+/** What a buffer is to hold; every size must be known. */
+export interface BufferType {
   readonly shape: Shape;
   readonly dtype: DType;
 }
@@ -51,10 +57,49 @@ export interface Collectives {
   reduceScatter(whole: Float32Array, part: Float32Array): void | Promise<void>;
 }
 
+/** Numbers outside an engine, row-major. */
+export interface HostTensor {
+  readonly dims: readonly number[];
+  readonly data: HostArray;
+}
+
+/** Values of an input that never change: numbers, or where in a file they lie, little-endian. */
+export type Weight =
+  | { readonly data: Float32Array }
+  | {
+      readonly type: 'float32' | 'float16' | 'bfloat16';
+      readonly folder: string;
+      readonly file: string;
+      readonly offset: number;
+      readonly byteLength: number;
+    };
+
+/** A program with its weights, for inference: named sizes are those of each run's inputs. */
+export interface LoadedProgram {
+  /**
+   * Runs at once or side by side with others.
+   * @param inputs all that are not weights; more are passed over
+   * @throws Error naming the input that is missing or of another shape; the signal's reason when it aborts
+   */
+  run(
+    inputs: Readonly<Record<string, HostTensor>>,
+    signal?: AbortSignal,
+  ): Promise<Record<string, HostTensor>>;
+  release(): void;
+}
+
+export interface LoadOptions {
+  /**
+   * Rearranges the weights for the fastest products, in memory of its own; otherwise they are read where they
+   * lie, which loads at once.
+   */
+  readonly prepack: boolean;
+}
+
 /** Compiles programs for a device, keeps its memory, and runs. */
 export interface Engine {
   /** Zero-filled. Buffers that are allocated together lie together. @throws RangeError when memory is short */
-  allocate<const Types extends readonly Buffer[]>(types: Types): { readonly [I in keyof Types]: Buffer };
+  allocate<const Types extends readonly BufferType[]>(types: Types): { readonly [I in keyof Types]: Buffer };
   /** Gives memory back; the buffers must not be used again. */
   free(buffers: readonly Buffer[]): void;
   write(buffer: Buffer, data: HostArray): Promise<void>;
@@ -62,6 +107,8 @@ export interface Engine {
   read(buffer: Buffer): Promise<HostArray>;
   /** Equal programs are compiled once. */
   compile(program: Program): Promise<Executable>;
+  /** @param weights values for inputs of the program, by name; their files must stay as they are */
+  load(program: Program, weights: ReadonlyMap<string, Weight>, options: LoadOptions): Promise<LoadedProgram>;
   /** Decoupled weight decay, as `torch.optim.AdamW`. */
   adamW(parameter: TrainedParameter, options: AdamWOptions): Promise<void>;
   sumOfSquares(buffer: Buffer): Promise<number>;

@@ -1,4 +1,5 @@
 /** The vocabulary in which models are written: each function makes a `Value`. */
+import { knownSize, type Dimension } from './dimension.js';
 import { ops } from './ops.js';
 import { ShapeError } from './shapes.js';
 import {
@@ -55,6 +56,8 @@ export const negate = (x: Value) => multiply(-1, x);
 export const exp = (x: Value) => apply('exp', [x], {});
 export const log = (x: Value) => apply('log', [x], {});
 export const sqrt = (x: Value) => apply('sqrt', [x], {});
+/** The greater of two. */
+export const maximum = (a: Operand, b: Operand) => apply('maximum', operands(a, b), {});
 export const tanh = (x: Value) => apply('tanh', [x], {});
 export const erf = (x: Value) => apply('erf', [x], {});
 export const gelu = (x: Value) => apply('gelu', [x], {});
@@ -76,10 +79,11 @@ export const sum = (x: Value, axes: readonly number[]) =>
 /** Greatest over axes, which stay with size 1. */
 export const max = (x: Value, axes: readonly number[]) =>
   apply('max', [x], { axes: positive(axes, x.shape.length) });
-/** Mean over axes, which stay with size 1. */
+/** Mean over axes of known size, which stay with size 1. */
 export function mean(x: Value, axes: readonly number[]): Value {
   const total = sum(x, axes);
-  return multiply(sizeOf(total.shape) / sizeOf(x.shape), total);
+  const count = sizeOf(axes.map((axis) => knownSize(x.shape.at(axis)!)));
+  return multiply(1 / count, total);
 }
 
 export const reshape = (x: Value, shape: Shape) =>
@@ -111,8 +115,10 @@ export const gather = (table: Value, ids: Value) => apply('gather', [table, ids]
 export const scatterAdd = (base: Value, ids: Value, updates: Value) =>
   apply('scatterAdd', [base, ids, updates], {});
 /** ids [...] → [..., depth]; zeros where an id is outside the depth. */
-export const oneHot = (ids: Value, depth: number) => apply('oneHot', [ids], { depth });
+export const oneHot = (ids: Value, depth: Dimension) => apply('oneHot', [ids], { depth });
 export const equal = (a: Operand, b: Operand) => apply('equal', operands(a, b), {});
+/** Whether a < b. */
+export const less = (a: Operand, b: Operand) => apply('less', operands(a, b), {});
 /** `a` where the condition holds, else `b`. */
 export const select = (condition: Value, a: Operand, b: Operand) =>
   apply('select', [condition, ...operands(a, b)], {});

@@ -10,6 +10,7 @@ import {
   erf,
   exp,
   gather,
+  less,
   matmul,
   mean,
   multiply,
@@ -26,6 +27,7 @@ import {
   transpose,
   zerosLike,
 } from './functions.js';
+import { knownSize } from './dimension.js';
 import * as shapes from './shapes.js';
 import type { Type } from './shapes.js';
 import type { Node, OpAttributes, OpName, Value } from './value.js';
@@ -71,6 +73,15 @@ export const ops: { readonly [Name in OpName]: Op<Name> } = {
   },
   exp: { type: shapes.elementwise, gradient: (dy, y) => [multiply(dy, y)] },
   log: { type: shapes.elementwise, gradient: (dy, { inputs: [x] }) => [divide(dy, x!)] },
+  /** Of equal operands the second receives the gradient. */
+  maximum: {
+    type: shapes.arithmetic,
+    gradient: (dy, { inputs }) => {
+      const [a, b] = inputs as [Value, Value];
+      const isFirst = less(b, a);
+      return [sumTo(select(isFirst, dy, 0), a.shape), sumTo(select(isFirst, 0, dy), b.shape)];
+    },
+  },
   sqrt: { type: shapes.elementwise, gradient: (dy, y) => [divide(dy, multiply(2, y))] },
   tanh: { type: shapes.elementwise, gradient: (dy, y) => [multiply(dy, subtract(1, multiply(y, y)))] },
   erf: {
@@ -155,14 +166,14 @@ export const ops: { readonly [Name in OpName]: Op<Name> } = {
     gradient: (dy, { inputs, attributes: { axis, start, end } }) => {
       const { shape } = inputs[0]!;
       const zeros = (size: number) => (size > 0 ? [broadcast(0, shape.with(axis, size))] : []);
-      return [concat([...zeros(start), dy, ...zeros(shape[axis]! - end)], axis)];
+      return [concat([...zeros(start), dy, ...zeros(knownSize(shape[axis]!) - end)], axis)];
     },
   },
   concat: {
     type: shapes.concat,
     gradient: (dy, { inputs, attributes: { axis } }) => {
       let start = 0;
-      return inputs.map(({ shape }) => slice(dy, axis, start, (start += shape[axis]!)));
+      return inputs.map(({ shape }) => slice(dy, axis, start, (start += knownSize(shape[axis]!))));
     },
   },
 
@@ -185,6 +196,7 @@ export const ops: { readonly [Name in OpName]: Op<Name> } = {
     gradient: noGradient,
   },
   equal: { type: shapes.comparison, gradient: noGradient },
+  less: { type: shapes.comparison, gradient: noGradient },
   select: {
     type: shapes.select,
     gradient: (dy, { inputs }) => {

@@ -1,4 +1,14 @@
-import { formatType, sameShape, sizeOf, type DType, type Group, type Shape, type Value } from './value.js';
+import { addDimensions, knownSize, multiplyDimensions, type Dimension } from './dimension.js';
+import {
+  formatType,
+  sameShape,
+  sizeOf,
+  type DType,
+  type Group,
+  type KnownShape,
+  type Shape,
+  type Value,
+} from './value.js';
 
 /** What a shape rule answers. */
 export interface Type {
@@ -22,7 +32,7 @@ export function requireShape(shape: Shape, input: Type): void {
   if (!sameShape(shape, input.shape)) fail(`shape [${shape.join(', ')}]`, [input]);
 }
 
-/** NumPy's rule: shapes are aligned at their last axis, and a size of 1 is repeated. */
+/** NumPy's rule: shapes are aligned at their last axis, and a size of 1 is repeated. A named size is never 1 here. */
 export function broadcastShapes(inputs: readonly Type[]): Shape {
   const rank = Math.max(...inputs.map(({ shape }) => shape.length));
   return Array.from({ length: rank }, (_, axis) => {
@@ -114,7 +124,9 @@ export function slice(
   [x]: readonly Type[],
   { axis, start, end }: { axis: number; start: number; end: number },
 ): Type {
-  if (!(0 <= start && start < end && end <= (x!.shape[axis] ?? 0)))
+  const size = x!.shape[axis] ?? 0;
+  // of a named size only the run can tell
+  if (!(0 <= start && start < end && (typeof size === 'string' || end <= size)))
     fail(`elements ${start} to ${end} on axis ${axis}`, [x!]);
   return { shape: x!.shape.with(axis, end - start), dtype: x!.dtype };
 }
@@ -126,10 +138,7 @@ export function concat(inputs: readonly Type[], { axis }: { axis: number }): Typ
   if (!(axis in shape) || inputs.some((input) => !sameShape(others(input), others(inputs[0]!))))
     fail(`shapes that differ on axis ${axis} only`, inputs);
   return {
-    shape: shape.with(
-      axis,
-      inputs.reduce((sum, input) => sum + input.shape[axis]!, 0),
-    ),
+    shape: shape.with(axis, inputs.map((input) => input.shape[axis]!).reduce<Dimension>(addDimensions, 0)),
     dtype,
   };
 }
@@ -150,12 +159,13 @@ export function scatterAdd([base, ids, updates]: readonly Type[]): Type {
 
 /** Whole axis on every rank, from a part on each. */
 export function allGather([x]: readonly Type[], { axis, size }: Group & { axis: number }): Type {
-  return { shape: x!.shape.with(axis, x!.shape[axis]! * size), dtype: x!.dtype };
+  return { shape: x!.shape.with(axis, multiplyDimensions(x!.shape[axis]!, size)), dtype: x!.dtype };
 }
 
 export function reduceScatter([x]: readonly Type[], { axis, size }: Group & { axis: number }): Type {
-  if (x!.shape[axis]! % size !== 0) fail(`axis ${axis} to be divisible by ${size} ranks`, [x!]);
-  return { shape: x!.shape.with(axis, x!.shape[axis]! / size), dtype: x!.dtype };
+  const whole = knownSize(x!.shape[axis]!);
+  if (whole % size !== 0) fail(`axis ${axis} to be divisible by ${size} ranks`, [x!]);
+  return { shape: x!.shape.with(axis, whole / size), dtype: x!.dtype };
 }
 
 /** The shape of a value's part, without the value: see `DropoutMaskAttributes`. */
@@ -164,7 +174,7 @@ export function part({
   axis,
   parts,
 }: {
-  unpartitionedShape: Shape;
+  unpartitionedShape: KnownShape;
   axis: number;
   parts: number;
 }): Shape {

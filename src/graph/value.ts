@@ -1,5 +1,10 @@
+import { knownSize, multiplyDimensions, type Dimension } from './dimension.js';
+
 /** Sizes, outermost first; row-major. */
-export type Shape = readonly number[];
+export type Shape = readonly Dimension[];
+
+/** A shape whose every size is known. */
+export type KnownShape = readonly number[];
 
 export type DType = 'float32' | 'int32' | 'bool';
 
@@ -25,6 +30,7 @@ export interface OpAttributes {
   sqrt: None;
   tanh: None;
   erf: None;
+  maximum: None;
   gelu: None;
   softmax: None;
   layerNorm: { readonly epsilon: number };
@@ -41,8 +47,9 @@ export interface OpAttributes {
 
   gather: None;
   scatterAdd: None;
-  oneHot: { readonly depth: number };
+  oneHot: { readonly depth: Dimension };
   equal: None;
+  less: None;
   select: None;
   cast: { readonly dtype: DType };
   stopGradient: None;
@@ -64,7 +71,7 @@ export interface DropoutMaskAttributes {
   /** Tells the masks of one program apart. */
   readonly site: string;
   /** Shape of the unpartitioned tensor. */
-  readonly unpartitionedShape: Shape;
+  readonly unpartitionedShape: KnownShape;
   /** This mask is part `index` of `parts` equal parts along `axis`. */
   readonly axis: number;
   readonly parts: number;
@@ -84,9 +91,14 @@ export interface Node<Name extends OpName> {
 
 export type Value = { [Name in OpName]: Node<Name> }[OpName];
 
-export function sizeOf(shape: Shape): number {
-  return shape.reduce((product, size) => product * size, 1);
+export function sizeOf(shape: KnownShape): number;
+export function sizeOf(shape: Shape): Dimension;
+export function sizeOf(shape: Shape): Dimension {
+  return shape.reduce(multiplyDimensions, 1);
 }
+
+/** @throws Error where a size is not known */
+export const knownShape = (shape: Shape): KnownShape => shape.map(knownSize);
 
 export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((size, axis) => size === b[axis]);

@@ -1,125 +1,315 @@
 /** transformers' model classes as functions from inputs to outputs. */
-import { add, allGather, input, reshape } from '../graph/functions.js';
-import type { Value } from '../graph/value.js';
-import { body, bodyParameters, pooledBodyParameters, type BodyInputs } from './body.js';
-import type { MegatronBertConfig } from './config.js';
+import { multiplyDimensions, type Dimension } from '../graph/dimension.js';
+import { add, allGather, gather, multiply, reshape, slice } from '../graph/functions.js';
+import { sizeOf, type Value } from '../graph/value.js';
+import { body, bodyParameters, firstPosition, pooledBodyParameters, type BodyOutputs } from './body.js';
+import { labelCount, type MegatronBertConfig } from './config.js';
 import {
-  labelledLoss,
+  classifierParameters,
   pooler,
   predictions,
   predictionsParameters,
   sequenceRelationshipParameters,
 } from './heads.js';
+import { bodyInputs, cacheName, selectionOf, type LabelType, type Leading } from './inputs.js';
+import { binaryCrossEntropy, labelledLoss, meanSquaredError } from './losses.js';
 import { parameterInputs, type ParameterTree, type ValuesOf } from './parameters.js';
-import type { Run } from './run.js';
+import { dropout, type Run } from './run.js';
 import { linear } from './tensor-parallel.js';
 
+/** By transformers' names; members of its tuples as `hidden_states.0`. */
 export type Outputs = Readonly<Record<string, Value>>;
 
-export interface Labels {
-  /** int32 [batch, sequence] */
-  readonly labels?: Value;
-  /** int32 [batch] */
-  readonly next_sentence_label?: Value;
-}
+/** Graph inputs by name: those of `bodyInputTypes` and of the class's `labels`. */
+export type Inputs = Readonly<Record<string, Value>>;
 
-/** A model class: its parameters and its outputs, both by transformers' names. */
+/** A model class. */
 export interface Architecture {
   readonly parameters: (config: MegatronBertConfig) => ParameterTree;
-  readonly outputs: (inputs: BodyInputs & Labels, config: MegatronBertConfig, run: Run) => Outputs;
+  /** The axes of its text before the sequence. */
+  readonly leading: Leading;
+  /** What a loss is computed from. */
+  readonly labels: (config: MegatronBertConfig) => Readonly<Record<string, LabelType>>;
+  readonly outputs: (inputs: Inputs, config: MegatronBertConfig, run: Run) => Outputs;
 }
 
-function architecture<Tree extends ParameterTree>(
-  parameters: (config: MegatronBertConfig) => Tree,
-  forward: (
-    inputs: BodyInputs & Labels,
-    values: ValuesOf<Tree>,
-    config: MegatronBertConfig,
-    run: Run,
-  ) => Outputs,
-): Architecture {
-  return {
-    parameters,
-    outputs: (inputs, config, run) =>
-      forward(inputs, parameterInputs(parameters(config), run.tensor.size), config, run),
-  };
+interface Definition<Tree extends ParameterTree> {
+  readonly parameters: (config: MegatronBertConfig) => Tree;
+  readonly leading?: Leading;
+  readonly labels?: (config: MegatronBertConfig) => Readonly<Record<string, LabelType>>;
+  readonly forward: (values: ValuesOf<Tree>, inputs: Inputs, config: MegatronBertConfig, run: Run) => Outputs;
 }
 
-const sequences = (rows: Value, run: Run) =>
-  reshape(rows, [run.batchSize, run.sequenceLength, rows.shape[1]!]);
-
-const hiddenStates = (states: readonly Value[], run: Run): Outputs =>
-  Object.fromEntries(states.map((state, i) => [`hidden_states.${i}`, sequences(state, run)]));
-
-const MegatronBertModel = architecture(pooledBodyParameters, (inputs, bert, config, run) => {
-  const states = body(inputs, bert, config, run);
-  const last = states.at(-1)!;
-  return {
-    last_hidden_state: sequences(last, run),
-    pooler_output: pooler(last, bert.pooler, run),
-    ...hiddenStates(states, run),
-  };
+const architecture = <Tree extends ParameterTree>({
+  parameters,
+  leading = ['batch'],
+  labels = () => ({}),
+  forward,
+}: Definition<Tree>): Architecture => ({
+  parameters,
+  leading,
+  labels,
+  outputs: (inputs, config, run) =>
+    forward(parameterInputs(parameters(config), run.tensor.size), inputs, config, run),
 });
 
-const MegatronBertForMaskedLM = architecture(
-  (config) => ({ bert: bodyParameters(config), cls: { predictions: predictionsParameters(config) } }),
-  (inputs, { bert, cls }, config, run) => {
-    const states = body(inputs, bert, config, run);
-    const table = bert.embeddings.word_embeddings.weight;
-    const logits = predictions(states.at(-1)!, cls.predictions, table, config, run.tensor);
+const perToken = (classes: number): LabelType => ({
+  shape: ['batch', 'sequence'],
+  dtype: 'int32',
+  classes,
+});
+const perText = (classes: Dimension): LabelType => ({ shape: ['batch'], dtype: 'int32', classes });
+
+/** [batch · length, width] → [batch, length, width] */
+const sequences = (rows: Value, { batchSize }: Run, length: Dimension) =>
+  reshape(rows, [batchSize, length, rows.shape[1]!]);
+
+const flat = (x: Value) => reshape(x, [sizeOf(x.shape)]);
+
+/** What all classes can tell of the layers. */
+function internals({ states, layers }: BodyOutputs, run: Run): Outputs {
+  const named = (name: string, values: readonly (Value | undefined)[]) =>
+    values.flatMap((value, i): [string, Value][] => (value ? [[`${name}.${i}`, value]] : []));
+  return Object.fromEntries([
+    ...named(
+      'hidden_states',
+      states.map((state) => sequences(state, run, run.sequenceLength)),
+    ),
+    ...named(
+      'attentions',
+      layers.map(({ attentions }) => attentions),
+    ),
+    ...named(
+      'cross_attentions',
+      layers.map(({ crossAttentions }) => crossAttentions),
+    ),
+    ...layers.flatMap(({ cache: { self, cross } }, i): [string, Value][] => [
+      ...(self ? [[cacheName(i, 'key'), self.key] as [string, Value]] : []),
+      ...(self ? [[cacheName(i, 'value'), self.value] as [string, Value]] : []),
+      ...(cross ? [[cacheName(i, 'cross_key'), cross.key] as [string, Value]] : []),
+      ...(cross ? [[cacheName(i, 'cross_value'), cross.value] as [string, Value]] : []),
+    ]),
+  ]);
+}
+
+/** The vocabulary's logits, of `prediction_positions` only where these are given, and the loss of all. */
+function vocabularyOutputs(
+  { bert, cls }: ValuesOf<ReturnType<typeof maskedLmParameters>>,
+  encoded: BodyOutputs,
+  labels: Value | undefined,
+  { prediction_positions }: Inputs,
+  config: MegatronBertConfig,
+  run: Run,
+): { readonly logits: Value; readonly loss?: Value } {
+  const table = bert.embeddings.word_embeddings.weight;
+  const score = (rows: Value) => predictions(rows, cls.predictions, table, config, run.tensor);
+  const selection = prediction_positions && selectionOf(prediction_positions, gather);
+  const rows = score(selection ? encoded.select(selection) : encoded.last);
+  return {
+    logits: sequences(allGather(rows, run.tensor, 1), run, selection?.count ?? run.sequenceLength),
+    ...(labels && { loss: labelledLoss(score(encoded.last), flat(labels), run.tensor).loss }),
+  };
+}
+
+const maskedLmParameters = (config: MegatronBertConfig) => ({
+  bert: bodyParameters(config),
+  cls: { predictions: predictionsParameters(config) },
+});
+
+const MegatronBertModel = architecture({
+  parameters: pooledBodyParameters,
+  forward: (bert, inputs, config, run) => {
+    const encoded = body(bodyInputs(inputs, ['batch'], config), bert, config, run);
     return {
-      ...(inputs.labels && { loss: labelledLoss(logits, rowsOf(inputs.labels), run.tensor).loss }),
-      logits: sequences(allGather(logits, run.tensor, 1), run),
-      ...hiddenStates(states, run),
+      last_hidden_state: sequences(encoded.last, run, run.sequenceLength),
+      pooler_output: pooler(encoded.select(firstPosition(run)), bert.pooler),
+      ...internals(encoded, run),
     };
   },
-);
+});
 
-const MegatronBertForPreTraining = architecture(
-  (config) => ({
+const MegatronBertForMaskedLM = architecture({
+  parameters: maskedLmParameters,
+  labels: ({ vocab_size }) => ({ labels: perToken(vocab_size) }),
+  forward: (values, inputs, config, run) => {
+    const encoded = body(bodyInputs(inputs, ['batch'], config), values.bert, config, run);
+    return {
+      ...vocabularyOutputs(values, encoded, inputs.labels, inputs, config, run),
+      ...internals(encoded, run),
+    };
+  },
+});
+
+/** Each position predicts the next token. */
+const MegatronBertForCausalLM = architecture({
+  parameters: maskedLmParameters,
+  // the label of each position is that of the one after it
+  labels: ({ vocab_size }) => ({ shifted_labels: perToken(vocab_size) }),
+  forward: (values, inputs, config, run) => {
+    const encoded = body(bodyInputs(inputs, ['batch'], config), values.bert, config, run);
+    return {
+      ...vocabularyOutputs(values, encoded, inputs.shifted_labels, inputs, config, run),
+      ...internals(encoded, run),
+    };
+  },
+});
+
+const MegatronBertForPreTraining = architecture({
+  parameters: (config) => ({
     bert: pooledBodyParameters(config),
     cls: {
       predictions: predictionsParameters(config),
       seq_relationship: sequenceRelationshipParameters(config),
     },
   }),
-  (inputs, { bert, cls }, config, run) => {
-    const states = body(inputs, bert, config, run);
-    const last = states.at(-1)!;
-    const table = bert.embeddings.word_embeddings.weight;
-    const logits = predictions(last, cls.predictions, table, config, run.tensor);
-    const relationship = linear(pooler(last, bert.pooler, run), cls.seq_relationship);
-    const { labels, next_sentence_label } = inputs;
+  labels: ({ vocab_size }) => ({ labels: perToken(vocab_size), next_sentence_label: perText(2) }),
+  forward: (values, inputs, config, run) => {
+    const encoded = body(bodyInputs(inputs, ['batch'], config), values.bert, config, run);
+    const words = vocabularyOutputs(values, encoded, inputs.labels, inputs, config, run);
+    const pooled = pooler(encoded.select(firstPosition(run)), values.bert.pooler);
+    const relationship = linear(pooled, values.cls.seq_relationship);
+    const { next_sentence_label } = inputs;
     return {
       // transformers gives a loss only where both labels are given
-      ...(labels &&
+      ...(words.loss &&
         next_sentence_label && {
-          loss: add(
-            labelledLoss(logits, rowsOf(labels), run.tensor).loss,
-            labelledLoss(relationship, next_sentence_label).loss,
-          ),
+          loss: add(words.loss, labelledLoss(relationship, next_sentence_label).loss),
         }),
-      prediction_logits: sequences(allGather(logits, run.tensor, 1), run),
+      prediction_logits: words.logits,
       seq_relationship_logits: relationship,
-      ...hiddenStates(states, run),
+      ...internals(encoded, run),
     };
   },
-);
+});
 
-const rowsOf = (labels: Value) =>
-  reshape(labels, [labels.shape.reduce((product, size) => product * size, 1)]);
+const MegatronBertForNextSentencePrediction = architecture({
+  parameters: (config) => ({
+    bert: pooledBodyParameters(config),
+    cls: { seq_relationship: sequenceRelationshipParameters(config) },
+  }),
+  labels: () => ({ labels: perText(2) }),
+  forward: ({ bert, cls }, inputs, config, run) => {
+    const encoded = body(bodyInputs(inputs, ['batch'], config), bert, config, run);
+    const logits = linear(pooler(encoded.select(firstPosition(run)), bert.pooler), cls.seq_relationship);
+    return {
+      ...(inputs.labels && { loss: labelledLoss(logits, inputs.labels).loss }),
+      logits,
+      ...internals(encoded, run),
+    };
+  },
+});
 
-export const architectures = { MegatronBertModel, MegatronBertForMaskedLM, MegatronBertForPreTraining };
+const MegatronBertForSequenceClassification = architecture({
+  parameters: (config) => ({
+    bert: pooledBodyParameters(config),
+    classifier: classifierParameters(config, labelCount(config)),
+  }),
+  labels: (config) => ({
+    labels:
+      config.problem_type === 'single_label_classification'
+        ? perText(labelCount(config))
+        : { shape: ['batch', labelCount(config)], dtype: 'float32' },
+  }),
+  forward: ({ bert, classifier }, inputs, config, run) => {
+    const encoded = body(bodyInputs(inputs, ['batch'], config), bert, config, run);
+    const pooled = pooler(encoded.select(firstPosition(run)), bert.pooler);
+    const logits = linear(dropout(pooled, config.hidden_dropout_prob, 'classifier', run), classifier);
+    return {
+      ...(inputs.labels && { loss: classificationLoss(logits, inputs.labels, config) }),
+      logits,
+      ...internals(encoded, run),
+    };
+  },
+});
+
+/** By the config's `problem_type`, which must be known. */
+function classificationLoss(logits: Value, labels: Value, { problem_type }: MegatronBertConfig): Value {
+  if (problem_type === 'regression') return meanSquaredError(logits, labels);
+  if (problem_type === 'multi_label_classification') return binaryCrossEntropy(logits, labels);
+  return labelledLoss(logits, labels).loss;
+}
+
+const examplesAndChoices: Leading = ['examples', 'choices'];
+
+const MegatronBertForMultipleChoice = architecture({
+  parameters: (config) => ({
+    bert: pooledBodyParameters(config),
+    classifier: classifierParameters(config, 1),
+  }),
+  leading: examplesAndChoices,
+  labels: () => ({ labels: { shape: ['examples'], dtype: 'int32', classes: 'choices' } }),
+  forward: ({ bert, classifier }, inputs, config, run) => {
+    const encoded = body(bodyInputs(inputs, examplesAndChoices, config), bert, config, run);
+    const pooled = pooler(encoded.select(firstPosition(run)), bert.pooler);
+    const scores = linear(dropout(pooled, config.hidden_dropout_prob, 'classifier', run), classifier);
+    const logits = reshape(scores, examplesAndChoices);
+    return {
+      ...(inputs.labels && { loss: labelledLoss(logits, inputs.labels).loss }),
+      logits,
+      ...internals(encoded, run),
+    };
+  },
+});
+
+const MegatronBertForTokenClassification = architecture({
+  parameters: (config) => ({
+    bert: bodyParameters(config),
+    classifier: classifierParameters(config, labelCount(config)),
+  }),
+  labels: (config) => ({ labels: perToken(labelCount(config)) }),
+  forward: ({ bert, classifier }, inputs, config, run) => {
+    const encoded = body(bodyInputs(inputs, ['batch'], config), bert, config, run);
+    const rows = linear(dropout(encoded.last, config.hidden_dropout_prob, 'classifier', run), classifier);
+    return {
+      ...(inputs.labels && { loss: labelledLoss(rows, flat(inputs.labels)).loss }),
+      logits: sequences(rows, run, run.sequenceLength),
+      ...internals(encoded, run),
+    };
+  },
+});
+
+const MegatronBertForQuestionAnswering = architecture({
+  parameters: (config) => ({ bert: bodyParameters(config), qa_outputs: classifierParameters(config, 2) }),
+  // positions outside the sequence are ignored
+  labels: () => ({ start_positions: perText('sequence'), end_positions: perText('sequence') }),
+  forward: ({ bert, qa_outputs }, inputs, config, run) => {
+    const encoded = body(bodyInputs(inputs, ['batch'], config), bert, config, run);
+    const rows = linear(encoded.last, qa_outputs);
+    const column = (i: number) => reshape(slice(rows, 1, i, i + 1), [run.batchSize, run.sequenceLength]);
+    const [start, end] = [column(0), column(1)];
+    const { start_positions, end_positions } = inputs;
+    return {
+      ...(start_positions &&
+        end_positions && {
+          loss: multiply(
+            0.5,
+            add(labelledLoss(start, start_positions).loss, labelledLoss(end, end_positions).loss),
+          ),
+        }),
+      start_logits: start,
+      end_logits: end,
+      ...internals(encoded, run),
+    };
+  },
+});
+
+export const architectures = {
+  MegatronBertModel,
+  MegatronBertForPreTraining,
+  MegatronBertForCausalLM,
+  MegatronBertForMaskedLM,
+  MegatronBertForNextSentencePrediction,
+  MegatronBertForSequenceClassification,
+  MegatronBertForMultipleChoice,
+  MegatronBertForTokenClassification,
+  MegatronBertForQuestionAnswering,
+};
 
 export type ArchitectureName = keyof typeof architectures;
 
-/** The inputs that every class takes, int32 [batch, sequence] each. */
-export function bodyInputs({ batchSize, sequenceLength }: Run): BodyInputs {
-  const text = (name: string) => input(name, [batchSize, sequenceLength], 'int32');
-  return {
-    input_ids: text('input_ids'),
-    token_type_ids: text('token_type_ids'),
-    position_ids: text('position_ids'),
-    attention_mask: text('attention_mask'),
-  };
-}
+/** A run whose sizes are those of each call. */
+export const dynamicRun = ({ leading }: Architecture, run: Pick<Run, 'tensor' | 'everyPosition'>): Run => ({
+  ...run,
+  batchSize: leading.reduce(multiplyDimensions),
+  sequenceLength: 'sequence',
+});

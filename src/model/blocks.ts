@@ -2,20 +2,23 @@
  * A model for training: a chain of blocks, each a program of its own, so that equal layers share one
  * program and what is kept between forward and backward is chosen block by block.
  */
+import { multiplyDimensions } from '../graph/dimension.js';
 import { add, gather, input } from '../graph/functions.js';
 import type { Value } from '../graph/value.js';
-import { bodyInputs } from './architectures.js';
+import { firstPosition } from './body.js';
 import type { MegatronBertConfig } from './config.js';
-import { additiveMask, embeddings, embeddingsParameters } from './embeddings.js';
+import { embeddings, embeddingsParameters } from './embeddings.js';
 import {
-  labelledLoss,
   pooler,
   poolerParameters,
   predictions,
   predictionsParameters,
   sequenceRelationshipParameters,
 } from './heads.js';
+import { textInputs } from './inputs.js';
 import { layerParameters, norm, transformerLayer } from './layer.js';
+import { labelledLoss } from './losses.js';
+import { additiveMask } from './masks.js';
 import { layerNormParameters, parameterInputs, type ParameterTree } from './parameters.js';
 import type { Run } from './run.js';
 import { linear } from './tensor-parallel.js';
@@ -56,21 +59,21 @@ function embeddingsBlock(config: MegatronBertConfig): Block {
     parameters,
     outputs: (run) => {
       const { bert } = parameterInputs(parameters, run.tensor.size);
-      return { hidden: embeddings(bodyInputs(run), bert.embeddings, config, run) };
+      return { hidden: embeddings(textInputs(run), bert.embeddings, config, run) };
     },
   };
 }
 
 function layerBlock(config: MegatronBertConfig, index: number): Block {
-  const parameters = layerParameters(config);
+  const parameters = layerParameters(config, index);
   return {
     kind: 'layer',
     prefix: `bert.encoder.layer.${index}.`,
     parameters,
     outputs: (run, hidden) => {
       const values = parameterInputs(parameters, run.tensor.size);
-      const mask = additiveMask(bodyInputs(run).attention_mask);
-      return { hidden: transformerLayer(hidden, mask, values, config, run) };
+      const mask = additiveMask(textInputs(run).attention_mask);
+      return { hidden: transformerLayer(hidden, values, { mask }, config, run).hidden };
     },
   };
 }
@@ -103,7 +106,7 @@ function pretrainingHeadsBlock(config: MegatronBertConfig, { predictionCount }: 
         labels,
         run.tensor,
       );
-      const relationship = linear(pooler(last, bert.pooler, run), cls.seq_relationship);
+      const relationship = linear(pooler(firstPosition(run).take(last), bert.pooler), cls.seq_relationship);
       const order = labelledLoss(relationship, input('next_sentence_label', [run.batchSize], 'int32'));
       return {
         loss: add(words.loss, order.loss),
@@ -119,5 +122,5 @@ function pretrainingHeadsBlock(config: MegatronBertConfig, { predictionCount }: 
 
 /** The value that a block takes from the one before it. */
 export function hiddenInput(config: MegatronBertConfig, { batchSize, sequenceLength }: Run): Value {
-  return input('hidden', [batchSize * sequenceLength, config.hidden_size]);
+  return input('hidden', [multiplyDimensions(batchSize, sequenceLength), config.hidden_size]);
 }

@@ -18,10 +18,29 @@ test("transformers' defaults", () => {
     initializer_range: 0.02,
     layer_norm_eps: 1e-12,
     pad_token_id: 0,
+    bos_token_id: null,
+    eos_token_id: null,
     position_embedding_type: 'absolute',
     is_decoder: false,
+    add_cross_attention: false,
+    use_cache: true,
     tie_word_embeddings: true,
+    output_attentions: false,
+    output_hidden_states: false,
+    id2label: { 0: 'LABEL_0', 1: 'LABEL_1' },
+    label2id: { LABEL_0: 0, LABEL_1: 1 },
+    problem_type: null,
+    pruned_heads: {},
   });
+});
+
+test('labels come by number or by name', () => {
+  expect(megatronBertConfig({ num_labels: 3 }).id2label).toEqual({
+    0: 'LABEL_0',
+    1: 'LABEL_1',
+    2: 'LABEL_2',
+  });
+  expect(megatronBertConfig({ id2label: { 0: 'no', 1: 'yes' } }).label2id).toEqual({ no: 0, yes: 1 });
 });
 
 test('fields that are not known are kept', () => {
@@ -41,7 +60,11 @@ test.each([
   ],
   [{ hidden_dropout_prob: 1 }, 'hidden_dropout_prob'],
   [{ num_hidden_layers: 0 }, 'num_hidden_layers'],
-  [{ model_type: 'bert' }, 'expected model_type megatron-bert, found bert'],
+  [{ hidden_act: 'softsign' }, 'hidden_act: Invalid option'],
+  [{ add_cross_attention: true }, 'add_cross_attention needs is_decoder'],
+  [{ id2label: { 0: 'no', 2: 'yes' } }, 'id2label: expected the numbers 0 to 1, found 0, 2'],
+  [{ num_labels: 3, id2label: { 0: 'no' } }, 'num_labels is 3, and id2label has 1 labels'],
+  [{ model_type: 'bert' }, 'expected model_type megatron-bert, found "bert"'],
 ])('%j is refused', (fields, message) => {
   expect(() => megatronBertConfig(fields, 'config.json')).toThrow(InputError);
   expect(() => megatronBertConfig(fields, 'config.json')).toThrow(message);

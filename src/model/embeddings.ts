@@ -1,4 +1,5 @@
-import { add, cast, gather, multiply, reshape, subtract } from '../graph/functions.js';
+import { add, gather, reshape } from '../graph/functions.js';
+import { multiplyDimensions } from '../graph/dimension.js';
 import type { Value } from '../graph/value.js';
 import type { MegatronBertConfig } from './config.js';
 import { embeddingParameters, vocabParallelEmbeddingParameters, type ValuesOf } from './parameters.js';
@@ -16,36 +17,33 @@ export function embeddingsParameters(config: MegatronBertConfig) {
 
 export type EmbeddingsValues = ValuesOf<ReturnType<typeof embeddingsParameters>>;
 
-/** What tells a model its words: int32 [batch, sequence] each. */
+/** What tells a model its words. */
 export interface TextInputs {
-  readonly input_ids: Value;
+  /** int32 [batch, sequence]; not needed where the words come as vectors. */
+  readonly input_ids?: Value | undefined;
+  /** [batch, sequence, hidden] */
+  readonly inputs_embeds?: Value | undefined;
+  /** int32 [batch, sequence] */
   readonly token_type_ids: Value;
+  /** int32 [batch, sequence] */
   readonly position_ids: Value;
 }
 
 /** Word + type + position, with no layer norm → [batch · sequence, hidden] */
 export function embeddings(
-  inputs: TextInputs,
+  { input_ids, inputs_embeds, token_type_ids, position_ids }: TextInputs,
   tables: EmbeddingsValues,
   config: MegatronBertConfig,
   run: Run,
 ): Value {
-  const rows = [run.batchSize * run.sequenceLength];
-  const words = vocabParallelEmbedding(
-    reshape(inputs.input_ids, rows),
-    tables.word_embeddings.weight,
-    run.tensor,
-  );
-  const types = gather(tables.token_type_embeddings.weight, reshape(inputs.token_type_ids, rows));
-  const positions = gather(tables.position_embeddings.weight, reshape(inputs.position_ids, rows));
-  return dropout(add(add(words, types), positions), config.hidden_dropout_prob, 'embeddings', run);
-}
-
-const smallestFloat32 = -3.4028234663852886e38;
-
-/** int32 [batch, sequence] of ones and zeros → [batch, 1, 1, sequence], added to attention scores. */
-export function additiveMask(attentionMask: Value): Value {
-  const [batchSize, sequenceLength] = attentionMask.shape as [number, number];
-  const hidden = subtract(1, cast(attentionMask, 'float32'));
-  return reshape(multiply(hidden, smallestFloat32), [batchSize, 1, 1, sequenceLength]);
+  const rows = multiplyDimensions(run.batchSize, run.sequenceLength);
+  const words = inputs_embeds
+    ? reshape(inputs_embeds, [rows, config.hidden_size])
+    : vocabParallelEmbedding(reshape(input_ids!, [rows]), tables.word_embeddings.weight, run.tensor);
+  const typed = add(words, gather(tables.token_type_embeddings.weight, reshape(token_type_ids, [rows])));
+  const placed =
+    config.position_embedding_type === 'absolute'
+      ? add(typed, gather(tables.position_embeddings.weight, reshape(position_ids, [rows])))
+      : typed;
+  return dropout(placed, config.hidden_dropout_prob, 'embeddings', run);
 }

@@ -1,5 +1,15 @@
-import { add, gelu, layerNorm, matmul, multiply, reshape, softmax, transpose } from '../graph/functions.js';
+import { add, layerNorm } from '../graph/functions.js';
+import type { Dimension } from '../graph/dimension.js';
 import type { Value } from '../graph/value.js';
+import { activations } from './activations.js';
+import {
+  attention,
+  attentionParameters,
+  extend,
+  keyValue,
+  type AttentionContext,
+  type KeyValue,
+} from './attention.js';
 import type { MegatronBertConfig } from './config.js';
 import {
   columnParallelParameters,
@@ -11,16 +21,12 @@ import { dropout, type Run } from './run.js';
 import { copyToTensorParallel, linear, rowParallelLinear } from './tensor-parallel.js';
 
 /** What adds to the residual stream starts smaller the deeper the model is (Megatron-LM's scaled init). */
-export function layerParameters(config: MegatronBertConfig) {
+export function layerParameters(config: MegatronBertConfig, layer: number) {
   const { hidden_size, intermediate_size, initializer_range, num_hidden_layers } = config;
   const scaled = initializer_range / Math.sqrt(2 * num_hidden_layers);
-  const project = () => columnParallelParameters(hidden_size, hidden_size, initializer_range);
   return {
-    attention: {
-      ln: layerNormParameters(hidden_size),
-      self: { query: project(), key: project(), value: project() },
-      output: { dense: rowParallelParameters(hidden_size, hidden_size, scaled) },
-    },
+    attention: attentionParameters(config, layer, scaled),
+    ...(config.add_cross_attention && { crossattention: attentionParameters(config, layer, scaled) }),
     ln: layerNormParameters(hidden_size),
     intermediate: { dense: columnParallelParameters(intermediate_size, hidden_size, initializer_range) },
     output: { dense: rowParallelParameters(hidden_size, intermediate_size, scaled) },
@@ -35,52 +41,96 @@ export const norm = (
   { layer_norm_eps }: MegatronBertConfig,
 ) => layerNorm(x, weight, bias, layer_norm_eps);
 
+/** What a decoder's layer kept of earlier tokens and of the encoder. */
+export interface LayerCache {
+  readonly self?: KeyValue | undefined;
+  readonly cross?: KeyValue | undefined;
+}
+
+/** The encoder's last hidden states, [batch · length, hidden]. */
+export interface EncoderContext extends AttentionContext {
+  readonly hidden: Value;
+  readonly length: Dimension;
+}
+
+/** Some rows of [batch · sequence, …], `count` of each sequence. */
+export interface Selection {
+  readonly count: Dimension;
+  readonly take: (rows: Value) => Value;
+}
+
+export interface LayerContext extends AttentionContext {
+  readonly encoder?: EncoderContext | undefined;
+  readonly past?: LayerCache | undefined;
+  /** The rows to compute; all without it. */
+  readonly selection?: Selection | undefined;
+}
+
+export interface LayerOutputs {
+  /** [batch · sequence, hidden], or the selected rows of it */
+  readonly hidden: Value;
+  /** [batch, heads, sequence, keys] */
+  readonly attentions: Value;
+  readonly crossAttentions?: Value | undefined;
+  readonly cache: LayerCache;
+}
+
 /**
  * A pre-LN transformer layer.
  *
  * @param x [batch · sequence, hidden]
- * @param mask [batch, 1, 1, sequence], added to the scores
  */
 export function transformerLayer(
   x: Value,
-  mask: Value,
   layer: LayerValues,
+  context: LayerContext,
   config: MegatronBertConfig,
   run: Run,
-): Value {
+): LayerOutputs {
+  const { past, encoder, selection } = context;
   const rate = config.hidden_dropout_prob;
-  const attended = selfAttention(norm(x, layer.attention.ln, config), mask, layer.attention, config, run);
-  const middle = add(x, dropout(attended, rate, 'attention.output', run));
-  return add(middle, dropout(mlp(norm(middle, layer.ln, config), layer, run), rate, 'output', run));
+  const select = selection?.take ?? ((rows: Value) => rows);
+  const length = selection?.count ?? run.sequenceLength;
+
+  const input = copyToTensorParallel(norm(x, layer.attention.ln, config), run.tensor);
+  const self = extend(past?.self, keyValue(input, run.sequenceLength, layer.attention.self, config, run));
+  const own = attention(select(input), length, self, context, layer.attention, config, run, 'attention');
+  const attended = add(select(x), dropout(own.output, rate, 'attention.output', run));
+
+  const cross = encoder && crossAttention(attended, length, layer, encoder, past?.cross, config, run);
+  const middle = cross ? add(attended, dropout(cross.output, rate, 'crossattention.output', run)) : attended;
+  return {
+    hidden: add(
+      middle,
+      dropout(mlp(norm(middle, layer.ln, config), layer, config, run), rate, 'output', run),
+    ),
+    attentions: own.probabilities,
+    crossAttentions: cross?.probabilities,
+    cache: { self, cross: cross?.encoded },
+  };
 }
 
-/** Each rank computes its own heads, from the whole input (f) to its part of the sum (g). */
-function selfAttention(
+function crossAttention(
   x: Value,
-  mask: Value,
-  attention: LayerValues['attention'],
+  length: Dimension,
+  { crossattention }: LayerValues,
+  encoder: EncoderContext,
+  past: KeyValue | undefined,
   config: MegatronBertConfig,
   run: Run,
-): Value {
-  const { batchSize, sequenceLength, tensor } = run;
-  const headSize = config.hidden_size / config.num_attention_heads;
-  const heads = config.num_attention_heads / tensor.size;
-  const input = copyToTensorParallel(x, tensor);
-  const split = (y: Value) =>
-    transpose(reshape(y, [batchSize, sequenceLength, heads, headSize]), [0, 2, 1, 3]);
-  const query = split(linear(input, attention.self.query));
-  const key = split(linear(input, attention.self.key));
-  const value = split(linear(input, attention.self.value));
-  const scores = multiply(matmul(query, key, { transposeB: true }), 1 / Math.sqrt(headSize));
-  const probabilities = softmax(add(scores, mask));
-  const kept = dropout(probabilities, config.attention_probs_dropout_prob, 'attention.self', run, 1);
-  const context = transpose(matmul(kept, value), [0, 2, 1, 3]);
-  const rows = reshape(context, [batchSize * sequenceLength, heads * headSize]);
-  return rowParallelLinear(rows, attention.output.dense, tensor);
+) {
+  if (!crossattention) throw new Error('a model without add_cross_attention has no use for encoder states');
+  const hidden = copyToTensorParallel(encoder.hidden, run.tensor);
+  const encoded = past ?? keyValue(hidden, encoder.length, crossattention.self, config, run);
+  const input = copyToTensorParallel(norm(x, crossattention.ln, config), run.tensor);
+  return {
+    ...attention(input, length, encoded, encoder, crossattention, config, run, 'crossattention'),
+    encoded,
+  };
 }
 
 /** The first matrix is split by columns (f before it), the second by rows (g after it). */
-function mlp(x: Value, layer: LayerValues, { tensor }: Run): Value {
-  const hidden = gelu(linear(copyToTensorParallel(x, tensor), layer.intermediate.dense));
-  return rowParallelLinear(hidden, layer.output.dense, tensor);
+function mlp(x: Value, layer: LayerValues, { hidden_act }: MegatronBertConfig, { tensor }: Run): Value {
+  const hidden = linear(copyToTensorParallel(x, tensor), layer.intermediate.dense);
+  return rowParallelLinear(activations[hidden_act](hidden), layer.output.dense, tensor);
 }

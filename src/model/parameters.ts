@@ -1,5 +1,5 @@
 import { input } from '../graph/functions.js';
-import type { Shape, Value } from '../graph/value.js';
+import type { KnownShape, Value } from '../graph/value.js';
 
 /** What a parameter starts as: N(0, standardDeviation²) or one number everywhere. */
 export type Initializer = { readonly standardDeviation: number } | { readonly value: number };
@@ -7,7 +7,7 @@ export type Initializer = { readonly standardDeviation: number } | { readonly va
 /** A parameter, declared once: everything else that is to be known of it follows from this and its name. */
 export interface Parameter {
   /** Of the whole, over all ranks. */
-  readonly shape: Shape;
+  readonly shape: KnownShape;
   readonly initial: Initializer;
   /** The axis along which tensor-parallel ranks hold equal parts; every rank holds the whole without one. */
   readonly partition?: 0 | 1;
@@ -17,7 +17,7 @@ export interface Parameter {
 
 /** Parameters in the tree that transformers' state-dict names spell: `attention.self.query.weight`. */
 export interface ParameterTree {
-  readonly [name: string]: Parameter | ParameterTree;
+  readonly [name: string]: Parameter | ParameterTree | undefined;
 }
 
 /** The same tree, with a value in the place of each parameter. */
@@ -25,9 +25,9 @@ export type ValuesOf<Tree> = {
   readonly [Name in keyof Tree]: Tree[Name] extends Parameter ? Value : ValuesOf<Tree[Name]>;
 };
 
-const weight = (shape: Shape, standardDeviation: number) =>
+const weight = (shape: KnownShape, standardDeviation: number) =>
   ({ shape, initial: { standardDeviation }, decays: true }) satisfies Parameter;
-const filled = (shape: Shape, value: number) =>
+const filled = (shape: KnownShape, value: number) =>
   ({ shape, initial: { value }, decays: false }) satisfies Parameter;
 
 /** weight [out, in] as in torch.nn.Linear, the same on all ranks. */
@@ -64,9 +64,13 @@ export const vocabParallelBias = (rows: number) => ({ ...filled([rows], 0), part
 
 const isParameter = (node: Parameter | ParameterTree): node is Parameter => Array.isArray(node.shape);
 
+/** Without parameters that a configuration leaves out. */
+const entriesOf = (tree: ParameterTree) =>
+  Object.entries(tree).flatMap(([name, node]) => (node ? [[name, node] as const] : []));
+
 /** Every parameter with its state-dict name, in the order of declaration. */
 export function flattenParameters(tree: ParameterTree, prefix = ''): [name: string, parameter: Parameter][] {
-  return Object.entries(tree).flatMap(([name, node]) =>
+  return entriesOf(tree).flatMap(([name, node]) =>
     isParameter(node)
       ? [[prefix + name, node] as [string, Parameter]]
       : flattenParameters(node, `${prefix}${name}.`),
@@ -74,7 +78,7 @@ export function flattenParameters(tree: ParameterTree, prefix = ''): [name: stri
 }
 
 /** The shape of one rank's part. */
-export function partShape({ shape, partition }: Parameter, ranks: number): Shape {
+export function partShape({ shape, partition }: Parameter, ranks: number): KnownShape {
   return partition === undefined ? shape : shape.with(partition, shape[partition]! / ranks);
 }
 
@@ -84,7 +88,7 @@ export function parameterInputs<Tree extends ParameterTree>(
   ranks: number,
   prefix = '',
 ): ValuesOf<Tree> {
-  const entries = Object.entries(tree).map(([name, node]) => [
+  const entries = entriesOf(tree).map(([name, node]) => [
     name,
     isParameter(node)
       ? input(prefix + name, partShape(node, ranks))

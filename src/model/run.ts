@@ -1,5 +1,6 @@
 import { dropoutMask, multiply } from '../graph/functions.js';
-import type { Group, Value } from '../graph/value.js';
+import type { Dimension } from '../graph/dimension.js';
+import { knownShape, type Group, type Value } from '../graph/value.js';
 
 /** This rank's place among those that hold the parts of a model's matrices. */
 export interface TensorParallel extends Group {
@@ -10,9 +11,11 @@ export const singleRank: TensorParallel = { group: 'tensor', size: 1, rank: 0 };
 
 /** What building a model's graph depends on besides its configuration and parameters. */
 export interface Run {
-  readonly batchSize: number;
-  readonly sequenceLength: number;
+  readonly batchSize: Dimension;
+  readonly sequenceLength: Dimension;
   readonly tensor: TensorParallel;
+  /** Hidden states or attentions are wanted, of all positions in the last layer too. */
+  readonly everyPosition?: boolean;
   /** int32[2], drawn anew for each forward pass; without it nothing is dropped. */
   readonly dropoutKey?: Value;
 }
@@ -27,7 +30,8 @@ export function dropout(x: Value, rate: number, site: string, run: Run, partitio
   if (!run.dropoutKey || rate === 0) return x;
   const { size, rank } = partitioned === undefined ? { size: 1, rank: 0 } : run.tensor;
   const axis = partitioned ?? 0;
-  const unpartitionedShape = x.shape.with(axis, x.shape[axis]! * size);
+  const shape = knownShape(x.shape);
+  const unpartitionedShape = shape.with(axis, shape[axis]! * size);
   return multiply(
     x,
     dropoutMask(run.dropoutKey, { rate, site, unpartitionedShape, axis, parts: size, index: rank }),

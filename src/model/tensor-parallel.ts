@@ -15,6 +15,7 @@ import {
   subtract,
   sum,
 } from '../graph/functions.js';
+import { knownSize, type Dimension } from '../graph/dimension.js';
 import type { Value } from '../graph/value.js';
 import type { TensorParallel } from './run.js';
 
@@ -39,7 +40,8 @@ export function rowParallelLinear(x: Value, { weight, bias }: LinearValues, tens
 }
 
 /** Where this rank's part of the vocabulary starts. */
-const vocabularyStart = (part: number, { rank }: TensorParallel) => rank * part;
+const vocabularyStart = (part: Dimension, { rank }: TensorParallel) =>
+  rank === 0 ? 0 : rank * knownSize(part);
 
 /** table: this rank's rows; ids [...] → [..., width]. An id of another rank's rows gives zeros here. */
 export function vocabParallelEmbedding(ids: Value, table: Value, tensor: TensorParallel): Value {
@@ -60,7 +62,7 @@ export function vocabParallelCrossEntropy(
   labels: Value,
   tensor: TensorParallel,
 ): CrossEntropy {
-  const [rows, part] = logits.shape as [number, number];
+  const [rows, part] = logits.shape as [Dimension, Dimension];
   const greatest = allReduce(max(stopGradient(logits), [-1]), tensor, 'max');
   const shifted = subtract(logits, greatest);
   const total = allReduce(sum(exp(shifted), [-1]), tensor);

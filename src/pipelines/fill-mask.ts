@@ -1,5 +1,5 @@
 import { InputError } from '../errors.js';
-import type { PretrainedModel } from '../pretrained/pretrained-model.js';
+import type { MegatronBertForMaskedLM, ModelOf } from '../pretrained/classes.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 
 export interface FillMaskOptions {
@@ -24,7 +24,7 @@ export interface FilledMask {
  * @throws InputError where there is no mask, or the text is longer than the model takes
  */
 export async function fillMask(
-  model: PretrainedModel,
+  model: ModelOf<typeof MegatronBertForMaskedLM>,
   tokenizer: Tokenizer,
   text: string,
   { top_k = 5 }: FillMaskOptions = {},
@@ -38,11 +38,12 @@ export async function fillMask(
     input_ids: [input_ids],
     token_type_ids: [token_type_ids],
     attention_mask: [attention_mask],
+    prediction_positions: [places],
   });
-  const width = logits!.dims.at(-1)!;
-  const filled = places.map((place) => {
+  const width = logits.dims.at(-1)!;
+  const filled = places.map((place, i) => {
     // the vocabulary is padded to a round size: words end where the tokenizer's do
-    const scores = softmax(logits!.data.subarray(place * width, (place + 1) * width));
+    const scores = softmax(logits.data.subarray(i * width, (i + 1) * width));
     return best(scores, tokenizer.vocabSize, top_k).map((token) => ({
       score: scores[token]!,
       token,

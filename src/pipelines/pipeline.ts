@@ -1,6 +1,6 @@
 import { InputError } from '../errors.js';
 import { MegatronBertForMaskedLM } from '../pretrained/classes.js';
-import type { FromPretrainedOptions } from '../pretrained/pretrained-model.js';
+import type { FromPretrainedOptions } from '../pretrained/from-pretrained.js';
 import { readTokenizer } from '../text/tokenizer.js';
 import { fillMask, type FilledMask, type FillMaskOptions } from './fill-mask.js';
 

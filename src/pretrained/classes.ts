@@ -1,20 +1,155 @@
 /** transformers' classes, by its names. */
 import type { ArchitectureName } from '../model/architectures.js';
-import { loadPretrained, type FromPretrainedOptions, type PretrainedModel } from './pretrained-model.js';
+import type { MegatronBertConfig } from '../model/config.js';
+import { parameterCount } from '../model/initial-values.js';
+import { fromPretrained, type FromPretrainedOptions } from './from-pretrained.js';
+import type { BodyInputs } from './model-inputs.js';
+import type { LayerOutputs } from './model-outputs.js';
+import type { LoadingInfo } from './model-weights.js';
+import { forward, modelParameters, type ForwardOptions, type LoadedModel } from './model.js';
+import type { Cube, Matrix, Tensor, Vector } from './tensors.js';
 
-export interface PretrainedClass {
+/** A model in memory, ready to compute. */
+export interface PretrainedModel<Inputs = BodyInputs, Outputs = LayerOutputs> {
+  readonly config: MegatronBertConfig;
+  /** What of the class and the file did not fit. */
+  readonly loading_info: LoadingInfo;
   /**
-   * Loads a model folder.
-   * @param folder holds `config.json` and `model.safetensors`
-   * @throws InputError naming the file, and what in it is missing or of another shape
+   * The outputs of transformers' class of the same name, by its names. Calls may run side by side.
+   * @throws InputError naming the input, what was expected and what was found
    */
-  from_pretrained(folder: string, options?: FromPretrainedOptions): Promise<PretrainedModel>;
+  forward(inputs: Inputs, options?: ForwardOptions): Promise<Outputs & LayerOutputs>;
+  /** Tied parameters count once. */
+  num_parameters(options?: { readonly exclude_embeddings?: boolean }): number;
+  /** Gives the memory back; the model must not be used again. */
+  dispose(): Promise<void>;
 }
 
-const pretrainedClass = (architecture: ArchitectureName): PretrainedClass => ({
-  from_pretrained: (folder, options) => loadPretrained(architecture, folder, options),
+/** A class of models. */
+export interface PretrainedClass<Inputs, Outputs> {
+  /**
+   * Loads a model folder.
+   * @param folder holds `config.json` and weights
+   * @throws InputError naming the file, and what in it is missing or of another shape
+   */
+  from_pretrained(folder: string, options?: FromPretrainedOptions): Promise<PretrainedModel<Inputs, Outputs>>;
+}
+
+/** A model of a class: `ModelOf<typeof MegatronBertForMaskedLM>`. */
+export type ModelOf<Class> =
+  Class extends PretrainedClass<infer Inputs, infer Outputs> ? PretrainedModel<Inputs, Outputs> : never;
+
+function wrap<Inputs extends BodyInputs<unknown, unknown>, Outputs>(
+  model: LoadedModel,
+  loading_info: LoadingInfo,
+): PretrainedModel<Inputs, Outputs> {
+  return {
+    get config() {
+      return model.config;
+    },
+    loading_info,
+    forward: (inputs, options) => forward(model, inputs as never, options) as never,
+    num_parameters: ({ exclude_embeddings = false } = {}) => {
+      const declared = [...modelParameters(model)];
+      const counted = declared.filter(
+        ([name]) => !exclude_embeddings || !/embeddings\.\w+\.weight$/.test(name),
+      );
+      return parameterCount(counted.map(([, parameter]) => parameter));
+    },
+    dispose: async () => {
+      for (const program of await Promise.allSettled(model.programs.values()))
+        if (program.status === 'fulfilled') program.value.release();
+      model.programs.clear();
+      await model.engine.release();
+    },
+  };
+}
+
+const pretrainedClass = <Inputs extends BodyInputs<unknown, unknown>, Outputs>(
+  architecture: ArchitectureName,
+): PretrainedClass<Inputs, Outputs> => ({
+  async from_pretrained(folder, options) {
+    const { model, info } = await fromPretrained(architecture, folder, options);
+    return wrap<Inputs, Outputs>(model, info);
+  },
 });
 
-export const MegatronBertModel = pretrainedClass('MegatronBertModel');
-export const MegatronBertForMaskedLM = pretrainedClass('MegatronBertForMaskedLM');
-export const MegatronBertForPreTraining = pretrainedClass('MegatronBertForPreTraining');
+/** Where logits are wanted, [batch, count]; everywhere without it. */
+interface PredictionPositions {
+  readonly prediction_positions?: Matrix;
+}
+interface Loss {
+  /** A scalar, where labels are given. */
+  readonly loss?: Tensor;
+}
+interface Logits extends Loss {
+  readonly logits: Tensor;
+}
+/** −100 where there is none. */
+interface Labelled<Labels> {
+  readonly labels?: Labels;
+}
+
+export const MegatronBertModel = pretrainedClass<
+  BodyInputs,
+  {
+    /** [batch, sequence, hidden] */
+    readonly last_hidden_state: Tensor;
+    /** [batch, hidden] */
+    readonly pooler_output?: Tensor;
+  }
+>('MegatronBertModel');
+
+export const MegatronBertForPreTraining = pretrainedClass<
+  BodyInputs & PredictionPositions & Labelled<Matrix> & { readonly next_sentence_label?: Vector },
+  Loss & {
+    /** [batch, sequence, vocabulary] */
+    readonly prediction_logits: Tensor;
+    /** [batch, 2] */
+    readonly seq_relationship_logits: Tensor;
+  }
+>('MegatronBertForPreTraining');
+
+/** logits [batch, sequence, vocabulary] */
+export const MegatronBertForMaskedLM = pretrainedClass<
+  BodyInputs & PredictionPositions & Labelled<Matrix>,
+  Logits
+>('MegatronBertForMaskedLM');
+
+/** logits [batch, sequence, vocabulary] */
+export const MegatronBertForCausalLM = pretrainedClass<
+  BodyInputs & PredictionPositions & Labelled<Matrix>,
+  Logits
+>('MegatronBertForCausalLM');
+
+/** logits [batch, 2]: 0, the second text follows the first; 1, it does not */
+export const MegatronBertForNextSentencePrediction = pretrainedClass<BodyInputs & Labelled<Vector>, Logits>(
+  'MegatronBertForNextSentencePrediction',
+);
+
+/** labels [batch], or [batch, labels] of numbers for several at once; logits [batch, labels] */
+export const MegatronBertForSequenceClassification = pretrainedClass<
+  BodyInputs & Labelled<Vector | Matrix>,
+  Logits
+>('MegatronBertForSequenceClassification');
+
+/** Texts [examples, choices, sequence], logits [examples, choices] */
+export const MegatronBertForMultipleChoice = pretrainedClass<
+  BodyInputs<Cube, never> & Labelled<Vector>,
+  Logits
+>('MegatronBertForMultipleChoice');
+
+/** logits [batch, sequence, labels] */
+export const MegatronBertForTokenClassification = pretrainedClass<BodyInputs & Labelled<Matrix>, Logits>(
+  'MegatronBertForTokenClassification',
+);
+
+export const MegatronBertForQuestionAnswering = pretrainedClass<
+  BodyInputs & { readonly start_positions?: Vector; readonly end_positions?: Vector },
+  Loss & {
+    /** [batch, sequence] */
+    readonly start_logits: Tensor;
+    /** [batch, sequence] */
+    readonly end_logits: Tensor;
+  }
+>('MegatronBertForQuestionAnswering');

@@ -1,10 +1,9 @@
 import type { Engine, TrainedParameter } from '../engine/engine.js';
-import { sizeOf } from '../graph/value.js';
 import type { Block } from '../model/blocks.js';
+import { initialValues } from '../model/initial-values.js';
 import { flattenParameters, partShape, type Parameter } from '../model/parameters.js';
 import type { TensorParallel } from '../model/run.js';
 import { partLayout, type PartLayout } from '../partition.js';
-import { randomKey, randomNormal } from '../random.js';
 
 /** A parameter of the model as this rank holds it. */
 export interface OwnParameter extends TrainedParameter {
@@ -35,23 +34,11 @@ export function allocateParameters(
   return own;
 }
 
-/** Initial values: a function of the seed, the name and the place in the whole parameter, however that is split. */
 export async function initializeParameters(
   engine: Engine,
   parameters: OwnParameters,
   seed: number,
 ): Promise<void> {
-  for (const [name, { declaration, layout, value }] of parameters) {
-    const data = new Float32Array(sizeOf(value.shape));
-    const { initial } = declaration;
-    if ('value' in initial) data.fill(initial.value);
-    else {
-      const key = randomKey(seed, 'initial', name);
-      const { outer, run, stride, start } = layout;
-      for (let o = 0; o < outer; o++)
-        for (let i = 0; i < run; i++)
-          data[o * run + i] = initial.standardDeviation * randomNormal(key, o * stride + start + i);
-    }
-    await engine.write(value, data);
-  }
+  for (const [name, { declaration, layout, value }] of parameters)
+    await engine.write(value, initialValues(name, declaration, seed, layout));
 }

@@ -9,9 +9,9 @@ import {
   type TokenizedCorpus,
 } from '../data/tokenized-corpus.js';
 import { InputError } from '../errors.js';
-import { sizeOf } from '../graph/value.js';
 import { pretrainingBlocks } from '../model/blocks.js';
 import type { MegatronBertConfig } from '../model/config.js';
+import { parameterCount } from '../model/initial-values.js';
 import { launchRanks } from '../parallel/launch.js';
 import { readTokenizer, writeTokenizer } from '../text/tokenizer.js';
 import { lossCurve, type LossPoint } from './loss-curve.js';
@@ -90,8 +90,7 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainSummar
 }
 
 function countParameters(config: MegatronBertConfig): number {
-  const declared = declaredParameters(pretrainingBlocks(config, { predictionCount: 1 }));
-  return [...declared.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  return parameterCount(declaredParameters(pretrainingBlocks(config, { predictionCount: 1 })).values());
 }
 
 /** Of a corpus that may be a view of a larger one. */

@@ -1,5 +1,5 @@
 import type { PretrainingBatch } from '../data/pretraining-samples.js';
-import { ignoredLabel } from '../model/heads.js';
+import { ignoredLabel } from '../model/losses.js';
 import type { Batch } from './chain.js';
 
 /**

@@ -1,12 +1,25 @@
 /** A second implementation of the graph's ops: plain, slow, in float64, on all ranks at once. */
 import { dropoutMask } from '../../src/engine/kernels/reference.js';
 import type { Program } from '../../src/graph/program.js';
-import { sizeOf, type Node, type OpName, type Shape, type Value } from '../../src/graph/value.js';
+import {
+  knownShape,
+  sizeOf,
+  type KnownShape as Shape,
+  type OpAttributes,
+  type OpName,
+  type Value,
+} from '../../src/graph/value.js';
 import { partLayout } from '../../src/partition.js';
 import { randomKey } from '../../src/random.js';
 
 export type Numbers = readonly number[];
-type Rule<Name extends OpName> = (inputs: readonly Numbers[], node: Node<Name>) => Numbers;
+/** Every size of a program that is evaluated is known. */
+interface Known<Name extends OpName> {
+  readonly inputs: readonly { readonly shape: Shape }[];
+  readonly attributes: OpAttributes[Name];
+  readonly shape: Shape;
+}
+type Rule<Name extends OpName> = (inputs: readonly Numbers[], node: Known<Name>) => Numbers;
 
 /** Places in row-major order: for each element of `shape`, its coordinates. */
 function coordinates(shape: Shape): number[][] {
@@ -31,7 +44,7 @@ const broadcastTo = (x: Numbers, from: Shape, to: Shape) =>
 
 const binary =
   (f: (a: number, b: number) => number) =>
-  ([a, b]: readonly Numbers[], { inputs, shape }: Node<OpName>) => {
+  ([a, b]: readonly Numbers[], { inputs, shape }: Known<OpName>) => {
     const left = broadcastTo(a!, inputs[0]!.shape, shape);
     const right = broadcastTo(b!, inputs[1]!.shape, shape);
     return left.map((x, i) => f(x, right[i]!));
@@ -61,7 +74,7 @@ export function erf(x: number): number {
 
 const reduce =
   (f: (a: number, b: number) => number) =>
-  ([x]: readonly Numbers[], { inputs, shape }: Node<OpName>) => {
+  ([x]: readonly Numbers[], { inputs, shape }: Known<OpName>) => {
     const result: (number | undefined)[] = new Array<undefined>(sizeOf(shape)).fill(undefined);
     coordinates(inputs[0]!.shape).forEach((place, i) => {
       const target = indexOf(place, shape);
@@ -74,12 +87,12 @@ function rows(x: Numbers, width: number): number[][] {
   return Array.from({ length: x.length / width }, (_, i) => x.slice(i * width, (i + 1) * width));
 }
 
-function matmul([a, b]: readonly Numbers[], { inputs, shape, attributes }: Node<'matmul'>): Numbers {
-  const [left, right] = inputs as [Value, Value];
+function matmul([a, b]: readonly Numbers[], { inputs, shape, attributes }: Known<'matmul'>): Numbers {
+  const [left, right] = inputs as [{ shape: Shape }, { shape: Shape }];
   const inner = left.shape.at(attributes.transposeA ? -2 : -1)!;
   const at = (
     x: Numbers,
-    { shape: of }: Value,
+    { shape: of }: { shape: Shape },
     batch: number[],
     row: number,
     column: number,
@@ -106,6 +119,8 @@ const rules: { readonly [Name in Exclude<OpName, Communication | 'input'>]: Rule
   multiply: binary((a, b) => a * b),
   divide: binary((a, b) => a / b),
   equal: binary((a, b) => Number(a === b)),
+  less: binary((a, b) => Number(a < b)),
+  maximum: binary(Math.max),
   exp: unary(Math.exp),
   log: unary(Math.log),
   sqrt: unary(Math.sqrt),
@@ -157,7 +172,7 @@ const rules: { readonly [Name in Exclude<OpName, Communication | 'input'>]: Rule
     return result.flat();
   },
   oneHot: ([ids], { attributes: { depth } }) =>
-    ids!.flatMap((id) => Array.from({ length: depth }, (_, i) => Number(i === id))),
+    ids!.flatMap((id) => Array.from({ length: depth as number }, (_, i) => Number(i === id))),
   select: ([condition, a, b], { inputs, shape }) => {
     const [which, left, right] = [condition!, a!, b!].map((x, i) => broadcastTo(x, inputs[i]!.shape, shape));
     return which!.map((holds, i) => (holds ? left![i]! : right![i]!));
@@ -173,23 +188,25 @@ const rules: { readonly [Name in Exclude<OpName, Communication | 'input'>]: Rule
 
 /** What each rank has after a communication, from what each brought. */
 function communicate(node: Value, ranks: readonly Numbers[]): Numbers[] | undefined {
+  const shape = knownShape(node.shape);
   const summed = () => ranks[0]!.map((_, i) => ranks.reduce((total, x) => total + x[i]!, 0));
   if (node.op === 'allReduce') {
     const greatest = () => ranks[0]!.map((_, i) => Math.max(...ranks.map((x) => x[i]!)));
     return ranks.map(node.attributes.reduction === 'sum' ? summed : greatest);
   }
   if (node.op === 'allGather') {
-    const shapes = ranks.map(() => node.inputs[0]!);
-    const joined = rules.concat(ranks, { ...node, op: 'concat', inputs: shapes });
+    const inputs = ranks.map(() => ({ shape: knownShape(node.inputs[0]!.shape) }));
+    const joined = rules.concat(ranks, { inputs, shape, attributes: node.attributes });
     return ranks.map(() => joined);
   }
   if (node.op === 'reduceScatter') {
     const { axis } = node.attributes;
-    const part = node.shape[axis]!;
+    const part = shape[axis]!;
+    const inputs = [{ shape: knownShape(node.inputs[0]!.shape) }];
     return ranks.map((_, rank) =>
       rules.slice([summed()], {
-        ...node,
-        op: 'slice',
+        inputs,
+        shape,
         attributes: { axis, start: rank * part, end: (rank + 1) * part },
       }),
     );
@@ -220,7 +237,7 @@ export function evaluateRanks(
         communicated?.[rank] ??
         (node.op === 'input'
           ? inputs[rank]![node.attributes.name]!
-          : (rules[node.op as keyof typeof rules] as Rule<OpName>)(args[rank]!, node));
+          : (rules[node.op as keyof typeof rules] as Rule<OpName>)(args[rank]!, node as Known<OpName>));
       results[rank]!.set(node, numbers);
     });
   });

@@ -16,7 +16,9 @@ import {
   input,
   layerNorm,
   log,
+  less,
   matmul,
+  maximum,
   max,
   multiply,
   oneHot,
@@ -33,13 +35,15 @@ import {
   tanh,
   transpose,
 } from '../../src/graph/functions.js';
-import type { OpName, Shape, Value } from '../../src/graph/value.js';
+import type { OpName, KnownShape, Value } from '../../src/graph/value.js';
 import { randomKey, randomNormal } from '../../src/random.js';
 
 /** An expression of named inputs, floats unless they are listed. */
 export interface OpCase {
-  readonly floats: Readonly<Record<string, Shape>>;
-  readonly integers?: Readonly<Record<string, { readonly shape: Shape; readonly values: readonly number[] }>>;
+  readonly floats: Readonly<Record<string, KnownShape>>;
+  readonly integers?: Readonly<
+    Record<string, { readonly shape: KnownShape; readonly values: readonly number[] }>
+  >;
   /** Makes the floats positive. */
   readonly positive?: boolean;
   readonly build: (inputs: Record<string, Value>) => Value;
@@ -82,6 +86,10 @@ export const opCases: Readonly<Record<OpName, Readonly<Record<string, OpCase>>>>
   log: { plain: { positive: true, floats: { x: [2, 3] }, build: ({ x }) => log(x!) } },
   sqrt: { plain: { positive: true, floats: { x: [2, 3] }, build: ({ x }) => sqrt(x!) } },
   tanh: { plain: { floats: { x: [2, 3] }, build: ({ x }) => tanh(x!) } },
+  maximum: {
+    broadcast: { floats: { x: [2, 3], y: [3] }, build: ({ x, y }) => maximum(x!, y!) },
+    'and a constant': { floats: { x: [4, 5] }, build: ({ x }) => maximum(x!, 0) },
+  },
   erf: { plain: { floats: { x: [2, 3] }, build: ({ x }) => erf(x!) } },
   gelu: { plain: { floats: { x: [4, 5] }, build: ({ x }) => gelu(multiply(2, x!)) } },
   softmax: { plain: { floats: { x: [2, 3, 5] }, build: ({ x }) => softmax(x!) } },
@@ -147,6 +155,13 @@ export const opCases: Readonly<Record<OpName, Readonly<Record<string, OpCase>>>>
   },
   oneHot: {
     plain: { floats: { x: [2, 3, 4] }, integers: ids, build: ({ x, ids: i }) => multiply(x!, oneHot(i!, 4)) },
+  },
+  less: {
+    plain: {
+      floats: { x: [2, 3] },
+      integers: ids,
+      build: ({ x, ids: i }) => multiply(x!, cast(less(i!, 3), 'float32')),
+    },
   },
   equal: {
     plain: {
@@ -242,7 +257,7 @@ export function caseInputs({ floats, integers = {}, positive }: OpCase, seed = 1
   return { values, numbers };
 }
 
-export function randomNumbers(shape: Shape, ...key: (string | number)[]): number[] {
+export function randomNumbers(shape: KnownShape, ...key: (string | number)[]): number[] {
   const size = shape.reduce((product, n) => product * n, 1);
   return Array.from({ length: size }, (_, i) => Math.fround(randomNormal(randomKey(...key), i)));
 }

@@ -10,7 +10,7 @@ import {
   type NativeFunction,
 } from './library.js';
 import { encodeModel } from './protobuf.js';
-import type { HostArray, Runtime, RuntimeSession, RuntimeTensor } from './runtime.js';
+import type { HostArray, Runtime, RuntimeSession, RuntimeTensor, SessionOptions } from './runtime.js';
 
 /** ORT_LOGGING_LEVEL_FATAL: errors are thrown, with the message that would be logged. */
 const logLevel = 4;
@@ -73,8 +73,8 @@ export function openRuntime({ threads }: { readonly threads: number }): Runtime 
 function createRuntime(environment: Environment): Runtime {
   return {
     createTensor: (data, shape) => createTensor(environment, data, shape),
-    createSession: async (model, inputNames, outputNames) => {
-      const address = await createSession(environment, model);
+    createSession: async (model, inputNames, outputNames, options) => {
+      const address = await createSession(environment, model, options);
       return wrapSession(environment, address, inputNames, outputNames);
     },
   };
@@ -108,8 +108,9 @@ function createTensor(
 async function createSession(
   { api, environment, sessionThreads, inBackground }: Environment,
   model: Uint8Array,
+  sessionOptions?: SessionOptions,
 ) {
-  const options = createSessionOptions(api, sessionThreads);
+  const options = createSessionOptions(api, sessionThreads, sessionOptions);
   try {
     const out = new BigUint64Array(1);
     const values = [environment, model, model.byteLength, options, out];
@@ -121,7 +122,11 @@ async function createSession(
   }
 }
 
-function createSessionOptions(api: Api, sessionThreads: number | undefined): bigint {
+function createSessionOptions(
+  api: Api,
+  sessionThreads: number | undefined,
+  { weightsFolder, prepack = true }: SessionOptions = {},
+): bigint {
   const options = create(api, api.createSessionOptions, []);
   check(api, api.setSessionLogSeverityLevel(options, logLevel));
   check(api, api.setSessionGraphOptimizationLevel(options, optimizeAll));
@@ -131,6 +136,16 @@ function createSessionOptions(api: Api, sessionThreads: number | undefined): big
     // otherwise the pool of one session takes the cores from the next one for a while after a run
     check(api, api.addSessionConfigEntry(options, 'session.force_spinning_stop', '1'));
   }
+  if (!prepack) check(api, api.addSessionConfigEntry(options, 'session.disable_prepacking', '1'));
+  if (weightsFolder !== undefined)
+    check(
+      api,
+      api.addSessionConfigEntry(
+        options,
+        'session.model_external_initializers_file_folder_path',
+        weightsFolder,
+      ),
+    );
   return options;
 }
 
@@ -144,13 +159,16 @@ function wrapSession(
   const inputStrings = cStrings(inputNames);
   const outputStrings = cStrings(outputNames);
 
-  const runArguments = (inputs: readonly RuntimeTensor[], outputs: readonly RuntimeTensor[]) => {
-    const defaultOptions = null;
+  const runArguments = (
+    inputs: readonly RuntimeTensor[],
+    outputs: readonly RuntimeTensor[],
+    runOptions: bigint | null,
+  ) => {
     const inputPointers = tensorPointers('inputs', inputs, inputNames);
     const outputPointers = tensorPointers('outputs', outputs, outputNames);
     return [
       native.address(),
-      defaultOptions,
+      runOptions,
       inputStrings.pointers,
       inputPointers,
       inputNames.length,
@@ -160,16 +178,31 @@ function wrapSession(
     ];
   };
   const run = (inputs: readonly RuntimeTensor[], outputs: readonly RuntimeTensor[]) => {
-    check(api, api.run(...runArguments(inputs, outputs)));
+    check(api, api.run(...runArguments(inputs, outputs, null)));
   };
-  const runInBackground = async (inputs: readonly RuntimeTensor[], outputs: readonly RuntimeTensor[]) => {
-    const values = runArguments(inputs, outputs);
+  const runInBackground = async (
+    inputs: readonly RuntimeTensor[],
+    outputs: readonly RuntimeTensor[],
+    signal?: AbortSignal,
+  ) => {
+    signal?.throwIfAborted();
+    const runOptions = signal ? create(api, api.createRunOptions, []) : null;
+    const terminate = () => {
+      check(api, api.runOptionsSetTerminate(runOptions));
+    };
+    const values = runArguments(inputs, outputs, runOptions);
     const used = [native, ...[...inputs, ...outputs].map(nativeOf)];
     for (const object of used) object.startUse();
+    signal?.addEventListener('abort', terminate);
     try {
       await callInBackground(api, api.run, values, inputStrings, outputStrings, ...inputs, ...outputs);
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw error;
     } finally {
+      signal?.removeEventListener('abort', terminate);
       for (const object of used) object.endUse();
+      if (runOptions !== null) api.releaseRunOptions(runOptions);
     }
   };
   // a worker thread has one rank, which waits for the run anyway; the main thread's event loop has to live

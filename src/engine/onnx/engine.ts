@@ -2,6 +2,7 @@ import { formatProgram } from '../../graph/program.js';
 import type { Engine, TrainedParameter } from '../engine.js';
 import { compileProgram, type OwnedExecutable } from './executable.js';
 import type { Groups } from './host-ops.js';
+import { loadProgram } from './loaded-program.js';
 import { createMemory } from './memory.js';
 import type { Runtime } from './runtime.js';
 
@@ -34,6 +35,7 @@ export function createOnnxEngine(runtime: Runtime, groups: Groups = {}): Engine 
       compiled.set(key, executable);
       return executable;
     },
+    load: (program, weights, options) => loadProgram(program, weights, options, runtime),
     async adamW(parameter, options) {
       const { value, gradient, firstMoment, secondMoment } = ownParameter(parameter);
       for (const { arena } of [gradient, firstMoment, secondMoment])

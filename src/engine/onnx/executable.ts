@@ -2,7 +2,7 @@ import type { Program } from '../../graph/program.js';
 import { formatType, sameShape, type Value } from '../../graph/value.js';
 import type { Buffers, Executable } from '../engine.js';
 import { runHostOp, type Groups } from './host-ops.js';
-import { lowerSegment } from './lowering.js';
+import { lowerSegment } from './lower-segment.js';
 import type { Memory, OnnxBuffer } from './memory.js';
 import type { Runtime, RuntimeSession } from './runtime.js';
 import {

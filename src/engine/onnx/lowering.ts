@@ -1,29 +1,7 @@
-import { sameShape, type DType, type Node, type Shape, type Value } from '../../graph/value.js';
-import {
-  encodeModel,
-  type AttributeValue,
-  type OnnxNode as ModelNode,
-  type OnnxTensor,
-  type OnnxType,
-} from './protobuf.js';
-import { resolveAlias, type OnnxOp, type Segment } from './segments.js';
-
-/** Writes the nodes of one model. Names are those of results. */
-interface Emitter {
-  /** Adds a node and names its result. */
-  node(
-    type: string,
-    inputs: readonly string[],
-    attributes?: Readonly<Record<string, AttributeValue>>,
-  ): string;
-  /** Adds a node of ONNX Runtime's own operator set. */
-  contributed(
-    type: string,
-    inputs: readonly string[],
-    attributes?: Readonly<Record<string, AttributeValue>>,
-  ): string;
-  constant(type: OnnxType, shape: Shape, data: readonly number[]): string;
-}
+import type { Dimension } from '../../graph/dimension.js';
+import type { DType, Node, Shape } from '../../graph/value.js';
+import type { Emitter } from './emitter.js';
+import type { OnnxOp } from './segments.js';
 
 type Lowering<Name extends OnnxOp> = (onnx: Emitter, inputs: readonly string[], node: Node<Name>) => string;
 
@@ -46,6 +24,7 @@ const lowerings: { readonly [Name in OnnxOp]: Lowering<Name> } = {
   exp: simple('Exp'),
   log: simple('Log'),
   sqrt: simple('Sqrt'),
+  maximum: simple('Max'),
   tanh: simple('Tanh'),
   erf: simple('Erf'),
   gelu: (onnx, inputs) => onnx.contributed('Gelu', inputs),
@@ -59,8 +38,8 @@ const lowerings: { readonly [Name in OnnxOp]: Lowering<Name> } = {
     return onnx.contributed('FusedMatMul', inputs, attributes);
   },
   sum: (onnx, inputs, { shape, inputs: [x], attributes: { axes } }) => {
-    const rows = x!.shape[0]!;
-    if (shape.length === 2 && axes.join() === '0')
+    const rows = x!.shape[0];
+    if (shape.length === 2 && axes.join() === '0' && typeof rows === 'number')
       // a row of ones times the matrix: twice as fast as ReduceSum over rows
       return onnx.node('MatMul', [
         onnx.constant('float32', [1, rows], new Array<number>(rows).fill(1)),
@@ -70,36 +49,60 @@ const lowerings: { readonly [Name in OnnxOp]: Lowering<Name> } = {
   },
   max: (onnx, inputs, { attributes: { axes } }) =>
     onnx.node('ReduceMax', inputs, { axes: { ints: axes }, keepdims: { int: 1 } }),
-  reshape: (onnx, inputs, { shape }) => onnx.node('Reshape', [inputs[0]!, int64s(onnx, shape)]),
-  broadcast: (onnx, inputs, { shape }) => onnx.node('Expand', [inputs[0]!, int64s(onnx, shape)]),
+  reshape: (onnx, inputs, { shape }) => onnx.node('Reshape', [inputs[0]!, reshapeTarget(onnx, shape)]),
+  broadcast: (onnx, inputs, { shape }) => onnx.node('Expand', [inputs[0]!, onnx.shape(shape)]),
   transpose: (onnx, inputs, { attributes: { permutation } }) =>
     onnx.node('Transpose', inputs, { perm: { ints: permutation } }),
   slice: (onnx, inputs, { attributes: { axis, start, end } }) =>
     onnx.node('Slice', [inputs[0]!, ...[start, end, axis].map((value) => int64s(onnx, [value]))]),
   concat: (onnx, inputs, { attributes: { axis } }) => onnx.node('Concat', inputs, { axis: { int: axis } }),
-  gather: (onnx, [table, ids], { inputs: [tableValue, idsValue] }) => {
-    const last = onnx.constant('int32', [], [tableValue!.shape[0]! - 1]);
+  gather: (onnx, [table, ids], { inputs: [tableValue] }) => {
+    const rows = tableValue!.shape[0]!;
+    // only the host names rows by places in a batch, and it knows how many there are
+    if (typeof rows === 'string') return onnx.node('Gather', [table!, ids!]);
+    const last = onnx.constant('int32', [], [rows - 1]);
     const inside = onnx.node('Min', [onnx.node('Max', [ids!, onnx.constant('int32', [], [0])]), last]);
     const isInside = onnx.node('Cast', [onnx.node('Equal', [inside, ids!])], { to: { int: castTo.float32 } });
-    const column = onnx.node('Reshape', [isInside, int64s(onnx, [...idsValue!.shape, 1])]);
+    const column = onnx.node('Unsqueeze', [isInside, int64s(onnx, [-1])]);
     return onnx.node('Mul', [onnx.node('Gather', [table!, inside]), column]);
   },
-  oneHot: (onnx, [ids], { inputs: [idsValue], attributes: { depth } }) => {
-    const column = onnx.node('Reshape', [ids!, int64s(onnx, [...idsValue!.shape, 1])]);
-    const numbers = onnx.constant(
-      'int32',
-      [depth],
-      Array.from({ length: depth }, (_, i) => i),
-    );
+  oneHot: (onnx, [ids], { attributes: { depth } }) => {
+    const column = onnx.node('Unsqueeze', [ids!, int64s(onnx, [-1])]);
+    const numbers =
+      typeof depth === 'number'
+        ? onnx.constant(
+            'int32',
+            [depth],
+            Array.from({ length: depth }, (_, i) => i),
+          )
+        : countTo(onnx, depth);
     return onnx.node('Cast', [onnx.node('Equal', [column, numbers])], { to: { int: castTo.float32 } });
   },
   equal: simple('Equal'),
+  less: simple('Less'),
   select: simple('Where'),
   cast: (onnx, inputs, { dtype }) => onnx.node('Cast', inputs, { to: { int: castTo[dtype] } }),
 };
 
+/** One size that is named can be told from the others. */
+function reshapeTarget(onnx: Emitter, shape: Shape): string {
+  if (shape.filter((size) => typeof size === 'string').length !== 1) return onnx.shape(shape);
+  return int64s(
+    onnx,
+    shape.map((size) => (typeof size === 'number' ? size : -1)),
+  );
+}
+
+/** int32[size]: 0, 1, 2 … */
+function countTo(onnx: Emitter, size: Dimension): string {
+  const scalar = (value: number) => onnx.constant('int64', [], [value]);
+  const end = onnx.node('Squeeze', [onnx.shape([size]), int64s(onnx, [0])]);
+  const numbers = onnx.node('Range', [scalar(0), end, scalar(1)]);
+  return onnx.node('Cast', [numbers], { to: { int: castTo.int32 } });
+}
+
 /** a·b + c in one pass over the result; a and b have two axes, c broadcasts to the result. */
-function gemm(
+export function gemm(
   onnx: Emitter,
   inputs: readonly string[],
   { transposeA, transposeB }: { transposeA: boolean; transposeB: boolean },
@@ -110,99 +113,10 @@ function gemm(
   });
 }
 
-function lower<Name extends OnnxOp>(node: Node<Name>, onnx: Emitter, inputs: readonly string[]): string {
+export function lower<Name extends OnnxOp>(
+  node: Node<Name>,
+  onnx: Emitter,
+  inputs: readonly string[],
+): string {
   return (lowerings[node.op] as Lowering<Name>)(onnx, inputs, node);
-}
-
-/** The products that a following sum swallows (see `gemm`), each with the sum's other operand. */
-function fuseProducts({ nodes, outputs }: Segment): Map<Value, { product: Node<'matmul'>; other: Value }> {
-  const uses = new Map<Value, number>();
-  for (const input of nodes.flatMap((node) => node.inputs.map(resolveAlias)))
-    uses.set(input, (uses.get(input) ?? 0) + 1);
-  const kept = new Set<Value>(outputs);
-  const own = new Set<Value>(nodes);
-  const fused = new Map<Value, { product: Node<'matmul'>; other: Value }>();
-  for (const node of nodes) {
-    if (node.op !== 'add') continue;
-    const isFree = (value: Value): value is Node<'matmul'> =>
-      value.op === 'matmul' &&
-      value.shape.length === 2 &&
-      sameShape(value.shape, node.shape) &&
-      own.has(value) &&
-      !kept.has(value) &&
-      uses.get(value) === 1;
-    const [a, b] = node.inputs.map(resolveAlias) as [Value, Value];
-    // of two products the later one swallows the sum: the earlier is at hand then
-    const [product, other] = isFree(b) ? [b, a] : [a, b];
-    if (isFree(product)) fused.set(node, { product, other });
-  }
-  return fused;
-}
-
-/** A segment as an ONNX model, with the names of its inputs and outputs in the segment's order. */
-export interface LoweredSegment {
-  readonly model: Uint8Array;
-  readonly inputNames: readonly string[];
-  readonly outputNames: readonly string[];
-}
-
-export function lowerSegment(segment: Segment): LoweredSegment {
-  const nodes: ModelNode[] = [];
-  const initializers = new Map<string, OnnxTensor>();
-  const emit =
-    (domain: 'com.microsoft' | undefined) =>
-    (type: string, inputs: readonly string[], attributes = {}) => {
-      const name = `${type}_${nodes.length}`;
-      nodes.push({ type, inputs, outputs: [name], attributes, ...(domain ? { domain } : {}) });
-      return name;
-    };
-  const onnx: Emitter = {
-    node: emit(undefined),
-    contributed: emit('com.microsoft'),
-    constant(type, shape, data) {
-      const array =
-        type === 'int64'
-          ? BigInt64Array.from(data, BigInt)
-          : type === 'int32'
-            ? Int32Array.from(data)
-            : type === 'bool'
-              ? Uint8Array.from(data)
-              : Float32Array.from(data);
-      const key = `${type}[${shape.join()}] ${data.join()}`;
-      const known = initializers.get(key);
-      if (known) return known.name;
-      const tensor = { name: `constant_${initializers.size}`, type, shape, data: array };
-      initializers.set(key, tensor);
-      return tensor.name;
-    },
-  };
-
-  const names = new Map<Value, string>(segment.inputs.map((value, i) => [value, `input_${i}`]));
-  const nameOf = (value: Value): string => {
-    const source = resolveAlias(value);
-    return source.op === 'constant'
-      ? onnx.constant(source.dtype, [], [source.attributes.value])
-      : names.get(source)!;
-  };
-  const fused = fuseProducts(segment);
-  const swallowed = new Set<Value>([...fused.values()].map(({ product }) => product));
-  for (const node of segment.nodes) {
-    if (swallowed.has(node)) continue;
-    const fusion = fused.get(node);
-    names.set(
-      node,
-      fusion
-        ? gemm(onnx, [...fusion.product.inputs, fusion.other].map(nameOf), fusion.product.attributes)
-        : lower(node, onnx, node.inputs.map(nameOf)),
-    );
-  }
-
-  const info = (value: Value) => ({ name: names.get(value)!, type: value.dtype, shape: value.shape });
-  const inputs = segment.inputs.map(info);
-  const outputs = segment.outputs.map(info);
-  return {
-    model: encodeModel({ nodes, initializers: [...initializers.values()], inputs, outputs }),
-    inputNames: inputs.map(({ name }) => name),
-    outputNames: outputs.map(({ name }) => name),
-  };
 }

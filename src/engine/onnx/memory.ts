@@ -1,5 +1,5 @@
-import { sizeOf, type DType } from '../../graph/value.js';
-import type { Buffer, HostArray } from '../engine.js';
+import { knownShape, sizeOf, type DType } from '../../graph/value.js';
+import type { Buffer, BufferType, HostArray } from '../engine.js';
 import { createArena, type Arena } from '../kernels/kernels.js';
 import type { Runtime, RuntimeTensor } from './runtime.js';
 
@@ -25,7 +25,9 @@ const byteLength = ({ shape, dtype }: Buffer) =>
   Math.max(alignment, Math.ceil((sizeOf(shape) * itemSizes[dtype]) / alignment) * alignment);
 
 export interface Memory {
-  allocate<const Types extends readonly Buffer[]>(types: Types): { readonly [I in keyof Types]: OnnxBuffer };
+  allocate<const Types extends readonly BufferType[]>(
+    types: Types,
+  ): { readonly [I in keyof Types]: OnnxBuffer };
   free(buffers: readonly OnnxBuffer[]): void;
   /** @throws Error when the buffer is not of this memory or was freed */
   own(buffer: Buffer): OnnxBuffer;
@@ -60,10 +62,11 @@ export function createMemory(runtime: Runtime): Memory {
 
   return {
     allocate(types) {
-      const sizes = types.map(byteLength);
+      const known = types.map(({ shape, dtype }) => ({ shape: knownShape(shape), dtype }));
+      const sizes = known.map(byteLength);
       const { arena, offset } = place(sizes.reduce((sum, size) => sum + size, 0));
       let start = offset;
-      return types.map((type, i) => {
+      return known.map((type, i) => {
         const buffer = toBuffer(type, { arena, offset: start });
         start += sizes[i]!;
         buffer.data.fill(0);

@@ -3,7 +3,7 @@
  * computation graphs with embedded constants need. The numbers below are its field numbers.
  */
 
-export type OnnxType = 'float32' | 'int32' | 'int64' | 'bool';
+export type OnnxType = keyof typeof dataTypes;
 
 export type AttributeValue =
   | { readonly int: number }
@@ -21,18 +21,27 @@ export interface OnnxNode {
   readonly attributes?: Readonly<Record<string, AttributeValue>>;
 }
 
+/** Where a tensor's bytes lie in a file, row-major and little-endian. */
+export interface FilePart {
+  /** The file's name in the folder that the session is told of. */
+  readonly location: string;
+  readonly offset: number;
+  readonly byteLength: number;
+}
+
 export interface OnnxTensor {
   readonly name: string;
   readonly type: OnnxType;
   readonly shape: readonly number[];
   /** Row-major; bool is one byte each. */
-  readonly data: Float32Array | Int32Array | BigInt64Array | Uint8Array;
+  readonly data: Float32Array | Int32Array | BigInt64Array | Uint8Array | Int8Array | FilePart;
 }
 
 export interface OnnxValueInfo {
   readonly name: string;
   readonly type: OnnxType;
-  readonly shape: readonly number[];
+  /** Named sizes are known when the model runs. */
+  readonly shape: readonly (number | string)[];
 }
 
 export interface OnnxModel {
@@ -50,7 +59,16 @@ const operatorSets = [
 ];
 
 /** TensorProto.DataType */
-const dataTypes: Record<OnnxType, number> = { float32: 1, int32: 6, int64: 7, bool: 9 };
+const dataTypes = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  bfloat16: 16,
+};
 
 /** A serialised ONNX ModelProto (IR version 8, opset 17 and com.microsoft 1). It is not validated: the runtime does that. */
 export function encodeModel(model: OnnxModel): Uint8Array {
@@ -95,13 +113,30 @@ function encodeTensor({ name, type, shape, data }: OnnxTensor): Uint8Array {
     ...shape.map((size) => integerField(1, size)),
     integerField(2, dataTypes[type]),
     stringField(8, name),
-    // raw_data is little-endian, as is every machine that ONNX Runtime supports
-    bytesField(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
+    'location' in data
+      ? encodeFilePart(data)
+      : // raw_data is little-endian, as is every machine that ONNX Runtime supports
+        bytesField(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
+  );
+}
+
+/** external_data, and the data_location (field 14) that says so */
+function encodeFilePart({ location, offset, byteLength }: FilePart): Uint8Array {
+  const entries = { location, offset: String(offset), length: String(byteLength) };
+  return message(
+    ...Object.entries(entries).map(([key, value]) =>
+      bytesField(13, message(stringField(1, key), stringField(2, value))),
+    ),
+    integerField(14, 1),
   );
 }
 
 function encodeValueInfo({ name, type, shape }: OnnxValueInfo): Uint8Array {
-  const dimensions = message(...shape.map((size) => bytesField(1, integerField(1, size))));
+  const dimensions = message(
+    ...shape.map((size) =>
+      bytesField(1, typeof size === 'number' ? integerField(1, size) : stringField(2, size)),
+    ),
+  );
   const tensorType = message(integerField(1, dataTypes[type]), bytesField(2, dimensions));
   return message(stringField(1, name), bytesField(2, bytesField(1, tensorType)));
 }

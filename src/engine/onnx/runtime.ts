@@ -15,10 +15,23 @@ export interface RuntimeSession {
   /**
    * Computes the outputs in place. The order of tensors is that of the names given to `createSession`.
    * An input may be the same memory as an output where the model only reads it elementwise.
-   * @throws Error with ONNX Runtime's message; TypeError where tensors are released or their number is wrong.
+   * @param signal stops the run where it does not block the thread
+   * @throws Error with ONNX Runtime's message; TypeError where tensors are released or their number is wrong;
+   *   the signal's reason when it aborts
    */
-  run(inputs: readonly RuntimeTensor[], outputs: readonly RuntimeTensor[]): void | Promise<void>;
+  run(
+    inputs: readonly RuntimeTensor[],
+    outputs: readonly RuntimeTensor[],
+    signal?: AbortSignal,
+  ): void | Promise<void>;
   release(): void;
+}
+
+export interface SessionOptions {
+  /** Where the files lie that the model's tensors are parts of. */
+  readonly weightsFolder?: string | undefined;
+  /** Copies constant matrices into the order in which they are multiplied. */
+  readonly prepack?: boolean;
 }
 
 export interface Runtime {
@@ -28,5 +41,6 @@ export interface Runtime {
     model: Uint8Array,
     inputNames: readonly string[],
     outputNames: readonly string[],
+    options?: SessionOptions,
   ): Promise<RuntimeSession>;
 }

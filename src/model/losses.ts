@@ -1,0 +1,65 @@
+import {
+  add,
+  broadcast,
+  cast,
+  divide,
+  equal,
+  exp,
+  log,
+  maximum,
+  multiply,
+  negate,
+  reshape,
+  select,
+  subtract,
+  sum,
+} from '../graph/functions.js';
+import type { Value } from '../graph/value.js';
+import { singleRank, type TensorParallel } from './run.js';
+import { vocabParallelCrossEntropy } from './tensor-parallel.js';
+
+/** Labels that nothing is predicted for. */
+export const ignoredLabel = -100;
+
+export interface LabelledLoss {
+  /** Mean over the labelled rows; NaN, as PyTorch's, where there is none. */
+  readonly loss: Value;
+  /** How many rows are labelled, and for how many the label is the first choice. */
+  readonly count: Value;
+  readonly correct: Value;
+}
+
+/** Cross entropy: logits [rows, classes / ranks], labels int32 [rows] → scalars, over the rows whose label is not ignored. */
+export function labelledLoss(
+  logits: Value,
+  labels: Value,
+  tensor: TensorParallel = singleRank,
+): LabelledLoss {
+  const { loss, margin } = vocabParallelCrossEntropy(logits, labels, tensor);
+  const isIgnored = equal(labels, ignoredLabel);
+  const overLabelled = (x: Value | number) => reshape(sum(select(isIgnored, 0, x), [0]), []);
+  const count = overLabelled(1);
+  return {
+    loss: divide(overLabelled(loss), count),
+    count,
+    correct: overLabelled(cast(equal(margin, 0), 'float32')),
+  };
+}
+
+/** Mean of (x − y)², of one shape → scalar */
+export function meanSquaredError(x: Value, y: Value): Value {
+  const error = subtract(x, y);
+  return meanOfAll(multiply(error, error));
+}
+
+/** Mean of −y·log σ(x) − (1 − y)·log(1 − σ(x)), of one shape → scalar (torch.nn.BCEWithLogitsLoss) */
+export function binaryCrossEntropy(logits: Value, targets: Value): Value {
+  const magnitude = maximum(logits, negate(logits));
+  const ofMagnitude = log(add(1, exp(negate(magnitude))));
+  return meanOfAll(add(subtract(maximum(logits, 0), multiply(logits, targets)), ofMagnitude));
+}
+
+function meanOfAll(x: Value): Value {
+  const total = (values: Value) => reshape(sum(values, [...values.shape.keys()]), []);
+  return divide(total(x), total(broadcast(1, x.shape)));
+}

@@ -1,0 +1,102 @@
+import { readFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import path from 'node:path';
+import { openEngine } from '../engine/node.js';
+import { InputError } from '../errors.js';
+import { type ArchitectureName } from '../model/architectures.js';
+import { megatronBertConfig, type MegatronBertConfig } from '../model/config.js';
+import { matchWeights, type LoadingInfo } from './model-weights.js';
+import { modelParameters, type LoadedModel } from './model.js';
+import { findWeights, type FindFile } from './stored-weights.js';
+
+export interface FromPretrainedOptions {
+  /** Threads to compute with; as many as there are cores by default. The first model of a process decides. */
+  readonly threads?: number;
+  /** Fields that take the place of those in `config.json`. */
+  readonly config?: Readonly<Record<string, unknown>>;
+  /** Starts parameters at random whose shape is another in the file, instead of refusing it. */
+  readonly ignore_mismatched_sizes?: boolean;
+  /** Of `MegatronBertModel`: whether it has the pooler; it does by default. */
+  readonly add_pooling_layer?: boolean;
+  /** Where to say what is not as one may expect; `console.warn` by default. */
+  readonly warn?: (message: string) => void;
+}
+
+/** @throws InputError naming the file, and what in it is missing or of another shape */
+export async function fromPretrained(
+  architecture: ArchitectureName,
+  folder: string,
+  options: FromPretrainedOptions = {},
+): Promise<{ readonly model: LoadedModel; readonly info: LoadingInfo }> {
+  const find = filesOf(folder);
+  const { warn = console.warn } = options;
+  const config = await readConfig(find, folder, options.config);
+  const addPoolingLayer = options.add_pooling_layer ?? true;
+  const declared = modelParameters({ architecture, config, addPoolingLayer });
+  const { weights, info } = matchWeights(declared, await findWeights(find, folder), {
+    ignoreMismatchedSizes: options.ignore_mismatched_sizes ?? false,
+    seed: 0,
+  });
+  report(info, architecture, folder, warn);
+  if (architecture === 'MegatronBertForCausalLM' && !config.is_decoder)
+    warn(`${folder}: is_decoder is false, so that every token sees those after it`);
+  const engine = openEngine({ threads: options.threads ?? availableParallelism() });
+  return {
+    model: { architecture, config, engine, weights, programs: new Map(), addPoolingLayer },
+    info,
+  };
+}
+
+/** @throws InputError where the folder has no file of that name */
+const filesOf =
+  (folder: string): FindFile =>
+  async (name) => {
+    const file = path.join(folder, name);
+    try {
+      await (await import('node:fs/promises')).access(file);
+      return file;
+    } catch {
+      return undefined;
+    }
+  };
+
+async function readConfig(
+  find: FindFile,
+  source: string,
+  overrides: Readonly<Record<string, unknown>> = {},
+): Promise<MegatronBertConfig> {
+  const file = await find('config.json');
+  if (file === undefined)
+    throw new InputError(`not a model folder: there is no ${path.join(source, 'config.json')}`);
+  const text = await readFile(file, 'utf8');
+  let fields: unknown;
+  try {
+    fields = JSON.parse(text);
+  } catch (error) {
+    throw new InputError(`${file} is not JSON: ${(error as Error).message}`);
+  }
+  if (typeof fields !== 'object' || fields === null || Array.isArray(fields))
+    throw new InputError(`${file}: expected an object, found ${JSON.stringify(fields)}`);
+  // a number of labels replaces the labels that were there
+  const { id2label, label2id, ...rest } = fields as Record<string, unknown>;
+  const labels = 'num_labels' in overrides ? {} : { id2label, label2id };
+  return megatronBertConfig({ ...rest, ...labels, ...overrides }, file);
+}
+
+function report(
+  { missing_keys, unexpected_keys, mismatched_keys }: LoadingInfo,
+  architecture: ArchitectureName,
+  source: string,
+  warn: (message: string) => void,
+): void {
+  if (unexpected_keys.length > 0) warn(`${source}: ${architecture} has no use for ${list(unexpected_keys)}`);
+  const random = [...missing_keys, ...mismatched_keys];
+  if (random.length > 0)
+    warn(
+      `${source}: not in the weights, or of another size, and started at random: ${list(random)}. ` +
+        'Train this model before you rely on what it predicts.',
+    );
+}
+
+const list = (names: readonly string[]) =>
+  names.length > 8 ? `${names.slice(0, 8).join(', ')} and ${names.length - 8} more` : names.join(', ');

@@ -1,0 +1,91 @@
+/** The weights that a class needs, out of those that a folder has. */
+import type { Weight } from '../engine/engine.js';
+import { InputError } from '../errors.js';
+import { sameShape } from '../graph/value.js';
+import { initialValues } from '../model/initial-values.js';
+import type { Parameter } from '../model/parameters.js';
+import type { StoredWeights } from './stored-weights.js';
+
+/** What did not fit, as transformers' `output_loading_info`. */
+export interface LoadingInfo {
+  /** Parameters that the file lacks: they start at random. */
+  readonly missing_keys: readonly string[];
+  /** Tensors of the file that the class has no use for. */
+  readonly unexpected_keys: readonly string[];
+  /** Parameters of another shape in the file, where that was allowed: they start at random. */
+  readonly mismatched_keys: readonly string[];
+}
+
+export interface ModelWeights {
+  readonly weights: Map<string, Weight>;
+  readonly info: LoadingInfo;
+}
+
+export interface MatchOptions {
+  readonly ignoreMismatchedSizes: boolean;
+  /** Of the parameters that start at random. */
+  readonly seed: number;
+}
+
+/** @throws InputError naming the tensor whose shape or dtype is another than the configuration's */
+export function matchWeights(
+  declared: ReadonlyMap<string, Parameter>,
+  stored: StoredWeights,
+  { ignoreMismatchedSizes, seed }: MatchOptions,
+): ModelWeights {
+  const weights = new Map<string, Weight>();
+  const used = new Set<string>();
+  const missing: string[] = [];
+  const mismatched: string[] = [];
+  for (const [name, parameter] of declared) {
+    const found = storedNames(name).find((candidate) => stored.has(candidate));
+    if (found === undefined) missing.push(name);
+    else {
+      used.add(found);
+      const { shape, dtype, weight, path } = stored.get(found)!;
+      const isFitting = sameShape(shape, parameter.shape);
+      if (!isFitting && !ignoreMismatchedSizes)
+        throw new InputError(
+          `${path}: ${found}: expected [${parameter.shape.join(', ')}] by the configuration, found [${shape.join(', ')}]`,
+        );
+      if (isFitting && !weight)
+        throw new InputError(`${path}: ${found}: expected F32, F16 or BF16, found ${dtype}`);
+      if (isFitting) weights.set(name, weight!);
+      else mismatched.push(name);
+    }
+  }
+  for (const name of [...missing, ...mismatched])
+    weights.set(name, { data: initialValues(name, declared.get(name)!, seed) });
+  const unexpected = [...stored.keys()].filter((name) => !used.has(name) && !isRedundant(name, declared));
+  return {
+    weights,
+    info: { missing_keys: missing, unexpected_keys: unexpected, mismatched_keys: mismatched },
+  };
+}
+
+const tiedTo: Readonly<Record<string, string>> = {
+  'bert.embeddings.word_embeddings.weight': 'cls.predictions.decoder.weight',
+  'cls.predictions.bias': 'cls.predictions.decoder.bias',
+};
+
+/**
+ * Under which names a parameter may be stored: a head class keeps its body under `bert.` and a bare body does not,
+ * old files call layer norms' parameters gamma and beta, and of tied ones either may be there.
+ */
+function storedNames(name: string): string[] {
+  const prefixed = name.startsWith('bert.') ? [name, name.slice('bert.'.length)] : [name, `bert.${name}`];
+  const old = prefixed.map((candidate) =>
+    candidate.replace(/\bln\.weight$|LayerNorm\.weight$/, (end) => end.replace('weight', 'gamma')),
+  );
+  const older = old.map((candidate) =>
+    candidate.replace(/\bln\.bias$|LayerNorm\.bias$/, (end) => end.replace('bias', 'beta')),
+  );
+  return [...prefixed, ...older, ...(tiedTo[name] === undefined ? [] : [tiedTo[name]])];
+}
+
+/** What files hold besides parameters: a table of positions, and tied parameters a second time. */
+function isRedundant(name: string, declared: ReadonlyMap<string, Parameter>): boolean {
+  if (name.endsWith('embeddings.position_ids')) return true;
+  const first = Object.entries(tiedTo).find(([, second]) => second === name)?.[0];
+  return first !== undefined && declared.has(first);
+}

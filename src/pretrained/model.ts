@@ -1,0 +1,144 @@
+import type { Engine, HostTensor, LoadedProgram, Weight } from '../engine/engine.js';
+import { InputError } from '../errors.js';
+import { input } from '../graph/functions.js';
+import { makeProgram } from '../graph/program.js';
+import { architectures, dynamicRun, type ArchitectureName, type Outputs } from '../model/architectures.js';
+import type { MegatronBertConfig } from '../model/config.js';
+import { bodyInputTypes, type Given } from '../model/inputs.js';
+import { flattenParameters, type Parameter, type ParameterTree } from '../model/parameters.js';
+import { singleRank } from '../model/run.js';
+import { problemType } from './labels.js';
+import { prepareInputs, type AnyInputs } from './model-inputs.js';
+import { collectOutputs, type AnyOutputs } from './model-outputs.js';
+
+export interface ForwardOptions {
+  /** The embeddings, each layer's output and, last, the final layer norm's. */
+  readonly output_hidden_states?: boolean;
+  /** Each layer's attention probabilities. */
+  readonly output_attentions?: boolean;
+  /** Of a decoder: keys and values for the next tokens. */
+  readonly use_cache?: boolean;
+  /** Stops the computation. */
+  readonly signal?: AbortSignal;
+}
+
+/** A class of model with its configuration and weights, and the programs that calls have needed so far. */
+export interface LoadedModel {
+  readonly architecture: ArchitectureName;
+  config: MegatronBertConfig;
+  readonly engine: Engine;
+  readonly weights: Map<string, Weight>;
+  readonly programs: Map<string, Promise<LoadedProgram>>;
+  readonly addPoolingLayer: boolean;
+}
+
+/** The parameters of a model's class, by state-dict name. */
+export function modelParameters({
+  architecture,
+  config,
+  addPoolingLayer,
+}: Pick<LoadedModel, 'architecture' | 'config' | 'addPoolingLayer'>): Map<string, Parameter> {
+  const tree: ParameterTree = architectures[architecture].parameters(config);
+  const all = flattenParameters(tree);
+  return new Map(addPoolingLayer ? all : all.filter(([name]) => !name.startsWith('pooler.')));
+}
+
+/** transformers' outputs of a class, by its names. @throws InputError naming the input that cannot be used */
+export async function forward(
+  model: LoadedModel,
+  inputs: AnyInputs,
+  options: ForwardOptions = {},
+): Promise<AnyOutputs> {
+  const { labels } = inputs as { labels?: unknown };
+  if (model.architecture === 'MegatronBertForSequenceClassification' && labels)
+    model.config = { ...model.config, problem_type: problemType(model.config, labels as never) };
+  const { config } = model;
+  const { tensors, given } = prepareInputs(architectures[model.architecture], config, inputs);
+  const wanted: Wanted = {
+    hidden_states: options.output_hidden_states ?? config.output_hidden_states,
+    attentions: options.output_attentions ?? config.output_attentions,
+    past_key_values: config.is_decoder && !labels && (options.use_cache ?? config.use_cache),
+    pooler_output: model.addPoolingLayer,
+  };
+  const program = await programFor(model, given, wanted);
+  const results = await program.run(tensors, options.signal);
+  await checkNumbers(model, inputs, results);
+  return collectOutputs(results);
+}
+
+interface Wanted {
+  readonly hidden_states: boolean;
+  readonly attentions: boolean;
+  readonly past_key_values: boolean;
+  readonly pooler_output: boolean;
+}
+
+function programFor(model: LoadedModel, given: Given, wanted: Wanted): Promise<LoadedProgram> {
+  const key = JSON.stringify([
+    [...given.names].sort(),
+    [...given.queryMasks],
+    wanted,
+    model.config.problem_type,
+  ]);
+  const known = model.programs.get(key);
+  if (known) return known;
+  const program = loadProgram(model, given, wanted);
+  model.programs.set(key, program);
+  program.catch(() => model.programs.delete(key));
+  return program;
+}
+
+function loadProgram(
+  { architecture: name, config, engine, weights }: LoadedModel,
+  given: Given,
+  wanted: Wanted,
+): Promise<LoadedProgram> {
+  const architecture = architectures[name];
+  const labels = architecture.labels(config);
+  const types = { ...bodyInputTypes(given, architecture.leading, config), ...labels };
+  const inputs = Object.fromEntries(
+    [...given.names].map((name) => {
+      const { shape, dtype } = types[name]!;
+      return [name, input(name, shape, dtype)];
+    }),
+  );
+  const everyPosition = wanted.hidden_states || wanted.attentions;
+  const run = dynamicRun(architecture, { tensor: singleRank, everyPosition });
+  const outputs = chooseOutputs(architecture.outputs(inputs, config, run), wanted);
+  const isTraced = everyPosition || Object.keys(labels).some((label) => given.names.has(label));
+  // a copy of the weights in the order of multiplication is for the calls that are made over and over
+  return engine.load(makeProgram(outputs), weights, { prepack: !isTraced });
+}
+
+function chooseOutputs(outputs: Outputs, wanted: Wanted): Outputs {
+  const groups: Readonly<Record<string, boolean>> = {
+    ...wanted,
+    cross_attentions: wanted.attentions,
+  };
+  return Object.fromEntries(Object.entries(outputs).filter(([name]) => groups[name.split('.')[0]!] ?? true));
+}
+
+/**
+ * NaN spreads from a weight to all that is computed with it, so that each text's first number tells.
+ *
+ * @throws InputError naming the weight
+ */
+async function checkNumbers(
+  { weights }: LoadedModel,
+  inputs: AnyInputs,
+  results: Readonly<Record<string, HostTensor>>,
+): Promise<void> {
+  for (const [name, { dims, data }] of Object.entries(results)) {
+    if (name === 'loss') continue;
+    const stride = data.length / (dims[0] ?? 1);
+    for (let i = 0; i < data.length; i += stride)
+      if (Number.isNaN(data[i])) {
+        const { findNaN } = await import('./weight-values.js');
+        const culprit = await findNaN(weights);
+        if (culprit !== undefined) throw new InputError(`the weight ${culprit} has a NaN`);
+        if (!inputs.inputs_embeds && !inputs.encoder_hidden_states)
+          throw new InputError(`${name} has a NaN, though no weight has: the numbers grew too large`);
+        return;
+      }
+  }
+}

@@ -1,0 +1,87 @@
+/** The weights of a model folder: where each lies. */
+import { readFile, realpath } from 'node:fs/promises';
+import path from 'node:path';
+import { readSafetensors } from '../checkpoint/safetensors.js';
+import type { Weight } from '../engine/engine.js';
+import { InputError } from '../errors.js';
+
+/** Finds a file of a model; undefined where it has none of that name. */
+export type FindFile = (name: string) => Promise<string | undefined>;
+
+export interface StoredWeight {
+  readonly shape: readonly number[];
+  /** As in safetensors. */
+  readonly dtype: string;
+  /** Undefined for what no parameter can be: integers and booleans. */
+  readonly weight: Weight | undefined;
+  readonly path: string;
+}
+
+export type StoredWeights = ReadonlyMap<string, StoredWeight>;
+
+/**
+ * Opens a model's weights, in the order in which transformers looks for them; only headers are read.
+ *
+ * @param source named in errors
+ * @throws InputError where there are none, or a file is not as its format wants it
+ */
+export async function findWeights(find: FindFile, source: string): Promise<StoredWeights> {
+  const whole = await find('model.safetensors');
+  if (whole !== undefined) return safetensorsWeights(whole);
+  const index = await find('model.safetensors.index.json');
+  if (index !== undefined) return shardedWeights(index, find);
+  throw new InputError(
+    `${source}: no weights: there is no model.safetensors, model.safetensors.index.json or pytorch_model.bin`,
+  );
+}
+
+const weightTypes = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' } as const;
+
+async function safetensorsWeights(file: string): Promise<Map<string, StoredWeight>> {
+  const opened = await readSafetensors(file);
+  await opened.close();
+  // in the hub's cache a name is a link to the file
+  const real = await realpath(file);
+  const [folder, base] = [path.dirname(real), path.basename(real)];
+  const entries = [...opened.tensors].map(([name, { dtype, shape, offset, byteLength }]) => {
+    const weight: Weight | undefined =
+      dtype in weightTypes
+        ? { type: weightTypes[dtype as keyof typeof weightTypes], folder, file: base, offset, byteLength }
+        : undefined;
+    return [name, { shape, dtype, weight, path: file }] as const;
+  });
+  return new Map(entries);
+}
+
+async function shardedWeights(indexFile: string, find: FindFile): Promise<StoredWeights> {
+  const weightMap = await readWeightMap(indexFile);
+  const weights = new Map<string, StoredWeight>();
+  for (const shard of new Set(weightMap.values())) {
+    const file = await find(shard);
+    if (file === undefined) throw new InputError(`${indexFile} names ${shard}, which is missing`);
+    for (const [name, weight] of await safetensorsWeights(file))
+      if (weightMap.get(name) === shard) weights.set(name, weight);
+  }
+  const missing = [...weightMap].find(([name]) => !weights.has(name));
+  if (missing) throw new InputError(`${indexFile}: ${missing[0]} is not in ${missing[1]}`);
+  return weights;
+}
+
+async function readWeightMap(indexFile: string): Promise<Map<string, string>> {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(await readFile(indexFile, 'utf8'));
+  } catch (error) {
+    throw new InputError(`${indexFile} is not JSON: ${(error as Error).message}`);
+  }
+  const map = (parsed as { weight_map?: unknown } | null)?.weight_map;
+  if (typeof map !== 'object' || map === null)
+    throw new InputError(`${indexFile}: expected a weight_map from tensors to files`);
+  const entries = Object.entries(map as Record<string, unknown>);
+  for (const [name, file] of entries)
+    if (typeof file !== 'string' || path.basename(file) !== file)
+      throw new InputError(
+        `${indexFile}: ${name}: expected the name of a file, found ${JSON.stringify(file)}`,
+      );
+  return new Map(entries as [string, string][]);
+}

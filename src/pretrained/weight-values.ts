@@ -1,0 +1,46 @@
+import { open } from 'node:fs/promises';
+import path from 'node:path';
+import { readFully } from '../checkpoint/file-bytes.js';
+import { widenBfloat16, widenFloat16 } from '../checkpoint/half-precision.js';
+import type { Weight } from '../engine/engine.js';
+import { InputError } from '../errors.js';
+
+/** A weight's bytes as they are stored. @throws InputError when its file has become shorter */
+export async function readStored(weight: Weight): Promise<Uint8Array> {
+  if ('data' in weight) {
+    const { buffer, byteOffset, byteLength } = weight.data;
+    return new Uint8Array(buffer, byteOffset, byteLength);
+  }
+  const bytes = new Uint8Array(weight.byteLength);
+  await readPart(weight, bytes);
+  return bytes;
+}
+
+/** A weight's values, widened where they are stored in 16 bits. */
+export async function readValues(weight: Weight): Promise<Float32Array> {
+  if ('data' in weight) return weight.data;
+  const is32Bit = weight.type === 'float32';
+  const values = new Float32Array(weight.byteLength / (is32Bit ? 4 : 2));
+  // 16-bit values go to the array's end, and are widened in place from its start
+  await readPart(weight, new Uint8Array(values.buffer, is32Bit ? 0 : weight.byteLength));
+  if (weight.type === 'float16') widenFloat16(values);
+  if (weight.type === 'bfloat16') widenBfloat16(values);
+  return values;
+}
+
+async function readPart(weight: Exclude<Weight, { data: unknown }>, target: Uint8Array): Promise<void> {
+  const name = path.join(weight.folder, weight.file);
+  const file = await open(name, 'r');
+  try {
+    if ((await readFully(file, target, weight.offset)) < target.byteLength)
+      throw new InputError(`${name}: the file has become shorter since it was opened`);
+  } finally {
+    await file.close();
+  }
+}
+
+/** The name of the first weight that has a NaN. */
+export async function findNaN(weights: ReadonlyMap<string, Weight>): Promise<string | undefined> {
+  for (const [name, weight] of weights) if ((await readValues(weight)).some(Number.isNaN)) return name;
+  return undefined;
+}
