@@ -39,7 +39,7 @@ export interface SafetensorsFile extends SafetensorsHeader {
    */
   readInto(name: string, target: Uint8Array): Promise<void>;
 
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** A tensor to write. A function is called when its turn comes, so that not all tensors need be in memory at once. */

@@ -242,7 +242,8 @@ const MegatronBertForMultipleChoice = architecture({
     const encoded = body(bodyInputs(inputs, examplesAndChoices, config), bert, config, run);
     const pooled = pooler(encoded.select(firstPosition(run)), bert.pooler);
     const scores = linear(dropout(pooled, config.hidden_dropout_prob, 'classifier', run), classifier);
-    const logits = reshape(scores, examplesAndChoices);
+    const { shape } = inputs.token_type_ids!;
+    const logits = reshape(scores, shape.slice(0, examplesAndChoices.length));
     return {
       ...(inputs.labels && { loss: labelledLoss(logits, inputs.labels).loss }),
       logits,

@@ -1,6 +1,6 @@
 import { multiplyDimensions, type Dimension } from '../graph/dimension.js';
 import { input, reshape } from '../graph/functions.js';
-import type { DType, Shape, Value } from '../graph/value.js';
+import { sizeOf, type DType, type Shape, type Value } from '../graph/value.js';
 import type { BodyInputs } from './body.js';
 import { headSize, type MegatronBertConfig } from './config.js';
 import type { KeyValue } from './attention.js';
@@ -83,7 +83,7 @@ export function bodyInputs(
     const value = values[name];
     if (!value || leading.length === 1) return value;
     const rest = value.shape.slice(leading.length);
-    return reshape(value, [leading.reduce(multiplyDimensions), ...rest]);
+    return reshape(value, [sizeOf(value.shape.slice(0, leading.length)), ...rest]);
   };
   const cached = (layer: number, key: CachePart, value: CachePart): KeyValue | undefined => {
     const [keys, contents] = [values[cacheName(layer, key)], values[cacheName(layer, value)]];

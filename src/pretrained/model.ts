@@ -57,7 +57,11 @@ export async function forward(
   const wanted: Wanted = {
     hidden_states: options.output_hidden_states ?? config.output_hidden_states,
     attentions: options.output_attentions ?? config.output_attentions,
-    past_key_values: config.is_decoder && !labels && (options.use_cache ?? config.use_cache),
+    past_key_values:
+      config.is_decoder &&
+      cachingClasses.includes(model.architecture) &&
+      !labels &&
+      (options.use_cache ?? config.use_cache),
     pooler_output: model.addPoolingLayer,
   };
   const program = await programFor(model, given, wanted);
@@ -65,6 +69,8 @@ export async function forward(
   await checkNumbers(model, inputs, results);
   return collectOutputs(results);
 }
+
+const cachingClasses: readonly ArchitectureName[] = ['MegatronBertModel', 'MegatronBertForCausalLM'];
 
 interface Wanted {
   readonly hidden_states: boolean;

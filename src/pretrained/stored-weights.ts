@@ -2,6 +2,7 @@
 import { readFile, realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { readSafetensors } from '../checkpoint/safetensors.js';
+import { readTorchTensors } from '../checkpoint/torch-file.js';
 import type { Weight } from '../engine/engine.js';
 import { InputError } from '../errors.js';
 
@@ -26,24 +27,47 @@ export type StoredWeights = ReadonlyMap<string, StoredWeight>;
  * @throws InputError where there are none, or a file is not as its format wants it
  */
 export async function findWeights(find: FindFile, source: string): Promise<StoredWeights> {
-  const whole = await find('model.safetensors');
-  if (whole !== undefined) return safetensorsWeights(whole);
-  const index = await find('model.safetensors.index.json');
-  if (index !== undefined) return shardedWeights(index, find);
-  throw new InputError(
-    `${source}: no weights: there is no model.safetensors, model.safetensors.index.json or pytorch_model.bin`,
-  );
+  for (const { name, read } of weightFiles) {
+    const whole = await find(name);
+    if (whole !== undefined) return fileWeights(whole, read);
+    const index = await find(`${name}.index.json`);
+    if (index !== undefined) return shardedWeights(index, find, read);
+  }
+  const names = weightFiles.map(({ name }) => `${name} or ${name}.index.json`).join(', ');
+  throw new InputError(`${source}: no weights: expected one of ${names}`);
 }
 
 const weightTypes = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' } as const;
 
-async function safetensorsWeights(file: string): Promise<Map<string, StoredWeight>> {
-  const opened = await readSafetensors(file);
-  await opened.close();
+type TensorPlaces = ReadonlyMap<
+  string,
+  {
+    readonly dtype: string;
+    readonly shape: readonly number[];
+    readonly offset: number;
+    readonly byteLength: number;
+  }
+>;
+type ReadPlaces = (file: string) => Promise<TensorPlaces>;
+
+const weightFiles: readonly { readonly name: string; readonly read: ReadPlaces }[] = [
+  {
+    name: 'model.safetensors',
+    async read(file) {
+      const { tensors, close } = await readSafetensors(file);
+      await close();
+      return tensors;
+    },
+  },
+  { name: 'pytorch_model.bin', read: readTorchTensors },
+];
+
+async function fileWeights(file: string, read: ReadPlaces): Promise<Map<string, StoredWeight>> {
+  const tensors = await read(file);
   // in the hub's cache a name is a link to the file
   const real = await realpath(file);
   const [folder, base] = [path.dirname(real), path.basename(real)];
-  const entries = [...opened.tensors].map(([name, { dtype, shape, offset, byteLength }]) => {
+  const entries = [...tensors].map(([name, { dtype, shape, offset, byteLength }]) => {
     const weight: Weight | undefined =
       dtype in weightTypes
         ? { type: weightTypes[dtype as keyof typeof weightTypes], folder, file: base, offset, byteLength }
@@ -53,13 +77,13 @@ async function safetensorsWeights(file: string): Promise<Map<string, StoredWeigh
   return new Map(entries);
 }
 
-async function shardedWeights(indexFile: string, find: FindFile): Promise<StoredWeights> {
+async function shardedWeights(indexFile: string, find: FindFile, read: ReadPlaces): Promise<StoredWeights> {
   const weightMap = await readWeightMap(indexFile);
   const weights = new Map<string, StoredWeight>();
   for (const shard of new Set(weightMap.values())) {
     const file = await find(shard);
     if (file === undefined) throw new InputError(`${indexFile} names ${shard}, which is missing`);
-    for (const [name, weight] of await safetensorsWeights(file))
+    for (const [name, weight] of await fileWeights(file, read))
       if (weightMap.get(name) === shard) weights.set(name, weight);
   }
   const missing = [...weightMap].find(([name]) => !weights.has(name));

@@ -46,11 +46,12 @@ export async function loadProgram(
           tensor.release();
         });
       }
+      const computed = new Map<Value, HostTensor>([
+        ...inputs.map((value, i) => [value, tensors[i]!] as const),
+        ...segment.outputs.map((value, i) => [value, results[i]!] as const),
+      ]);
       return Object.fromEntries(
-        [...program.outputs].map(([name, value]) => [
-          name,
-          viewOf(value, results[segment.outputs.indexOf(resolveAlias(value) as never)]!, sizes),
-        ]),
+        [...program.outputs].map(([name, value]) => [name, computed.get(resolveAlias(value))!]),
       );
     },
     release: () => {
@@ -110,9 +111,4 @@ function bindSizes(inputs: readonly (readonly [Value, HostTensor])[]): Record<st
 function emptyTensor({ shape, dtype }: Value, sizes: Readonly<Record<string, number>>): HostTensor {
   const dims = shape.map((size) => resolveDimension(size, sizes));
   return { dims, data: new arrays[dtype](sizeOf(knownShape(dims))) };
-}
-
-/** An output is the value that was computed, or that in another shape. */
-function viewOf({ shape }: Value, { data }: HostTensor, sizes: Readonly<Record<string, number>>): HostTensor {
-  return { dims: shape.map((size) => resolveDimension(size, sizes)), data };
 }

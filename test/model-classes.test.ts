@@ -1,0 +1,80 @@
+/** What transformers computes with random models of the nine classes (parity/make_model_fixtures.py), computed again. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Engine } from '../src/engine/engine.js';
+import { openEngine } from '../src/engine/node.js';
+import * as classes from '../src/pretrained/classes.js';
+import {
+  fixture,
+  difference,
+  readJson,
+  readTensors,
+  relativeError,
+  type NumberTensor,
+} from './support/fixture.js';
+import { lossGradients } from './support/loss-gradients.js';
+import { flattenOutputs, givenInputs, type ModelCase } from './support/model-cases.js';
+
+const { transformers, cases } = readJson(fixture('cases/cases.json')) as {
+  readonly transformers: string;
+  readonly cases: readonly ModelCase[];
+};
+
+const tensorsOf = ({ name }: ModelCase) => readTensors(fixture(`cases/${name}.safetensors`));
+const startingWith = (tensors: ReadonlyMap<string, NumberTensor>, prefix: string) =>
+  [...tensors].flatMap(([name, tensor]) =>
+    name.startsWith(prefix) ? [[name.slice(prefix.length), tensor] as const] : [],
+  );
+
+test(`${cases.length} cases of transformers ${transformers}`, () => {
+  expect(cases.length).toBeGreaterThanOrEqual(40);
+  expect(new Set(cases.map((modelCase) => modelCase.class)).size).toBe(9);
+});
+
+describe.each(cases)('$name', (modelCase) => {
+  test('outputs', async () => {
+    const { add_pooling_layer = true, ...options } = modelCase.options;
+    const model = await classes[modelCase.class].from_pretrained(fixture(`models/${modelCase.model}`), {
+      config: modelCase.config,
+      add_pooling_layer,
+      warn: () => undefined,
+    });
+    expect(model.loading_info).toEqual({
+      missing_keys: [],
+      unexpected_keys: add_pooling_layer ? [] : ['pooler.dense.bias', 'pooler.dense.weight'],
+      mismatched_keys: [],
+    });
+    const tensors = await tensorsOf(modelCase);
+    const outputs = flattenOutputs(await model.forward(givenInputs(tensors) as never, options));
+    await model.dispose();
+
+    const expected = startingWith(tensors, 'output.');
+    expect([...outputs.keys()].sort()).toEqual(expected.map(([name]) => name).sort());
+    for (const [name, { shape, data }] of expected) {
+      const found = outputs.get(name)!;
+      expect(found.dims, name).toEqual(shape);
+      if (name === 'loss') expect(relativeError(found.data, data), name).toBeLessThan(1e-5);
+      else expect(difference(found.data, data), name).toBeLessThan(1e-4);
+    }
+  });
+});
+
+describe("gradients are PyTorch's", () => {
+  let engine: Engine;
+  beforeAll(() => {
+    engine = openEngine({ threads: 1 });
+  });
+  afterAll(() => engine.release());
+
+  test.each(cases)('$name', async (modelCase) => {
+    const tensors = await tensorsOf(modelCase);
+    const expected = startingWith(tensors, 'gradient.');
+    if (expected.length === 0) return;
+    const found = await lossGradients(engine, modelCase, givenInputs(tensors), new Map(expected));
+    for (const [name, { data }] of expected) {
+      // what is added to all keys, or to the logits of all positions, changes nothing: rounding noise
+      const isNoise = Math.max(...data.map(Math.abs)) < 1e-6;
+      if (isNoise) expect(difference(found.get(name)!, data), name).toBeLessThan(1e-6);
+      else expect(relativeError(found.get(name)!, data), name).toBeLessThan(1e-4);
+    }
+  });
+});

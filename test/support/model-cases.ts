@@ -1,0 +1,50 @@
+import type { ArchitectureName } from '../../src/model/architectures.js';
+import type { AnyInputs, LayerKeyValues } from '../../src/pretrained/model-inputs.js';
+import type { Tensor } from '../../src/pretrained/tensors.js';
+import type { NumberTensor } from './fixture.js';
+
+/** One entry of test/fixtures/cases/cases.json. */
+export interface ModelCase {
+  readonly name: string;
+  readonly class: ArchitectureName;
+  readonly model: string;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly options: {
+    readonly add_pooling_layer?: boolean;
+    readonly output_hidden_states?: boolean;
+    readonly output_attentions?: boolean;
+    readonly use_cache?: boolean;
+  };
+}
+
+/** The tensors `input.NAME` as a call takes them. */
+export function givenInputs(tensors: ReadonlyMap<string, NumberTensor>): AnyInputs {
+  const inputs: Record<string, unknown> = {};
+  for (const [name, { shape, data }] of tensors) {
+    if (!name.startsWith('input.')) continue;
+    const tensor = { dims: shape, data };
+    const [group, index, part] = name.slice('input.'.length).split('.') as [string, string?, string?];
+    if (index === undefined) inputs[group] = tensor;
+    else {
+      const layers = (inputs[group] ??= []) as Record<string, unknown>[];
+      (layers[Number(index)] ??= {})[part!] = tensor;
+    }
+  }
+  return inputs;
+}
+
+/** Outputs by the names of the fixtures: `hidden_states.0`, `past_key_values.0.key`. */
+export function flattenOutputs(outputs: object): Map<string, Tensor> {
+  const flat = new Map<string, Tensor>();
+  for (const [name, value] of Object.entries(outputs) as [string, Tensor | (Tensor | LayerKeyValues)[]][]) {
+    if (!Array.isArray(value)) flat.set(name, value);
+    else
+      value.forEach((member, i) => {
+        if ('dims' in member) flat.set(`${name}.${i}`, member);
+        else
+          for (const [part, tensor] of Object.entries(member) as [string, Tensor][])
+            flat.set(`${name}.${i}.${part}`, tensor);
+      });
+  }
+  return flat;
+}
