@@ -1,4 +1,6 @@
 /** transformers' classes, by its names. */
+import { generate, type Generated, type GenerationInputs } from '../generation/generate.js';
+import type { GenerationOptions } from '../generation/options.js';
 import type { ArchitectureName } from '../model/architectures.js';
 import type { MegatronBertConfig } from '../model/config.js';
 import { parameterCount } from '../model/initial-values.js';
@@ -116,11 +118,24 @@ export const MegatronBertForMaskedLM = pretrainedClass<
   Logits
 >('MegatronBertForMaskedLM');
 
+type CausalInputs = BodyInputs & PredictionPositions & Labelled<Matrix>;
+
+export interface CausalLanguageModel extends PretrainedModel<CausalInputs, Logits> {
+  /** Continues prompts. @throws InputError naming the option or input */
+  generate(inputs: GenerationInputs, options?: GenerationOptions): Promise<Generated>;
+}
+
 /** logits [batch, sequence, vocabulary] */
-export const MegatronBertForCausalLM = pretrainedClass<
-  BodyInputs & PredictionPositions & Labelled<Matrix>,
-  Logits
->('MegatronBertForCausalLM');
+export const MegatronBertForCausalLM = {
+  async from_pretrained(folder: string, options?: FromPretrainedOptions): Promise<CausalLanguageModel> {
+    const model = await causalClass.from_pretrained(folder, options);
+    return Object.assign(model, {
+      generate: (inputs: GenerationInputs, generation?: GenerationOptions) =>
+        generate(model, model.config, inputs, generation),
+    });
+  },
+};
+const causalClass = pretrainedClass<CausalInputs, Logits>('MegatronBertForCausalLM');
 
 /** logits [batch, 2]: 0, the second text follows the first; 1, it does not */
 export const MegatronBertForNextSentencePrediction = pretrainedClass<BodyInputs & Labelled<Vector>, Logits>(

@@ -3,7 +3,6 @@ import { resolveDimension } from '../../src/graph/dimension.js';
 import { input } from '../../src/graph/functions.js';
 import { gradient } from '../../src/graph/gradient.js';
 import { makeProgram } from '../../src/graph/program.js';
-import type { Node } from '../../src/graph/value.js';
 import { architectures, dynamicRun } from '../../src/model/architectures.js';
 import { megatronBertConfig } from '../../src/model/config.js';
 import { bodyInputTypes } from '../../src/model/inputs.js';
