@@ -1,5 +1,16 @@
 export { InputError } from './errors.js';
 export {
+  AutoModel,
+  AutoModelForCausalLM,
+  AutoModelForMaskedLM,
+  AutoModelForMultipleChoice,
+  AutoModelForNextSentencePrediction,
+  AutoModelForPreTraining,
+  AutoModelForQuestionAnswering,
+  AutoModelForSequenceClassification,
+  AutoModelForTokenClassification,
+} from './pretrained/auto-classes.js';
+export {
   MegatronBertForCausalLM,
   MegatronBertForMaskedLM,
   MegatronBertForMultipleChoice,
@@ -10,9 +21,12 @@ export {
   MegatronBertForTokenClassification,
   MegatronBertModel,
 } from './pretrained/classes.js';
-export type { ModelOf, PretrainedClass, PretrainedModel } from './pretrained/classes.js';
+export type { CausalLanguageModel, ModelOf, PretrainedClass, PretrainedModel } from './pretrained/classes.js';
 export type { FromPretrainedOptions } from './pretrained/from-pretrained.js';
 export type { BodyInputs, LayerKeyValues } from './pretrained/model-inputs.js';
+export type { Generated, GenerationInputs } from './generation/generate.js';
+export type { GenerationOptions } from './generation/options.js';
+export type { SaveOptions } from './pretrained/save-pretrained.js';
 export type { LayerOutputs } from './pretrained/model-outputs.js';
 export type { LoadingInfo } from './pretrained/model-weights.js';
 export type { ForwardOptions } from './pretrained/model.js';

@@ -8,7 +8,9 @@ import { fromPretrained, type FromPretrainedOptions } from './from-pretrained.js
 import type { BodyInputs } from './model-inputs.js';
 import type { LayerOutputs } from './model-outputs.js';
 import type { LoadingInfo } from './model-weights.js';
-import { forward, modelParameters, type ForwardOptions, type LoadedModel } from './model.js';
+import { forward, modelParameters, releasePrograms, type ForwardOptions, type LoadedModel } from './model.js';
+import { resizeTokenEmbeddings } from './resize-embeddings.js';
+import { savePretrained, type SaveOptions } from './save-pretrained.js';
 import type { Cube, Matrix, Tensor, Vector } from './tensors.js';
 
 /** A model in memory, ready to compute. */
@@ -23,6 +25,10 @@ export interface PretrainedModel<Inputs = BodyInputs, Outputs = LayerOutputs> {
   forward(inputs: Inputs, options?: ForwardOptions): Promise<Outputs & LayerOutputs>;
   /** Tied parameters count once. */
   num_parameters(options?: { readonly exclude_embeddings?: boolean }): number;
+  /** Writes a folder that transformers loads. */
+  save_pretrained(folder: string, options?: SaveOptions): Promise<void>;
+  /** Gives the vocabulary another size, a multiple of `pad_to_multiple_of`. */
+  resize_token_embeddings(size: number, options?: { readonly pad_to_multiple_of?: number }): Promise<void>;
   /** Gives the memory back; the model must not be used again. */
   dispose(): Promise<void>;
 }
@@ -58,10 +64,11 @@ function wrap<Inputs extends BodyInputs<unknown, unknown>, Outputs>(
       );
       return parameterCount(counted.map(([, parameter]) => parameter));
     },
+    save_pretrained: (folder, options) => savePretrained(model, folder, options),
+    resize_token_embeddings: (size, { pad_to_multiple_of } = {}) =>
+      resizeTokenEmbeddings(model, size, pad_to_multiple_of),
     dispose: async () => {
-      for (const program of await Promise.allSettled(model.programs.values()))
-        if (program.status === 'fulfilled') program.value.release();
-      model.programs.clear();
+      await releasePrograms(model);
       await model.engine.release();
     },
   };

@@ -72,6 +72,14 @@ export async function forward(
 
 const cachingClasses: readonly ArchitectureName[] = ['MegatronBertModel', 'MegatronBertForCausalLM'];
 
+/** Frees what calls have needed so far; the next ones make it anew. */
+export async function releasePrograms({ programs }: LoadedModel): Promise<void> {
+  const loaded = [...programs.values()];
+  programs.clear();
+  for (const program of await Promise.allSettled(loaded))
+    if (program.status === 'fulfilled') program.value.release();
+}
+
 interface Wanted {
   readonly hidden_states: boolean;
   readonly attentions: boolean;

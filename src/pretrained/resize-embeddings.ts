@@ -1,0 +1,38 @@
+import type { Weight } from '../engine/engine.js';
+import { InputError } from '../errors.js';
+import { modelParameters, releasePrograms, type LoadedModel } from './model.js';
+import { readValues } from './weight-values.js';
+
+/** Everything that has a row for each token. */
+const vocabularyWeights =
+  /(^|\.)embeddings\.word_embeddings\.weight$|^cls\.predictions\.(bias|decoder\.weight)$/;
+
+/**
+ * Gives the vocabulary another size: the first rows stay, and each new one is the mean of the old (transformers
+ * draws them closely around it).
+ *
+ * @throws InputError for a size that is no positive integer
+ */
+export async function resizeTokenEmbeddings(model: LoadedModel, size: number, multiple = 1): Promise<void> {
+  if (!Number.isSafeInteger(size) || size < 1 || !Number.isSafeInteger(multiple) || multiple < 1)
+    throw new InputError(`expected a positive number of tokens and multiple, found ${size} and ${multiple}`);
+  const rows = Math.ceil(size / multiple) * multiple;
+  const resized: [string, Weight][] = [];
+  for (const [name, { shape }] of modelParameters(model))
+    if (vocabularyWeights.test(name))
+      resized.push([name, { data: resizeRows(await readValues(model.weights.get(name)!), shape[0]!, rows) }]);
+  await releasePrograms(model);
+  for (const [name, weight] of resized) model.weights.set(name, weight);
+  model.config = { ...model.config, vocab_size: rows };
+}
+
+function resizeRows(values: Float32Array, before: number, after: number): Float32Array {
+  const width = values.length / before;
+  const resized = new Float32Array(after * width);
+  resized.set(values.subarray(0, Math.min(before, after) * width));
+  if (after <= before) return resized;
+  const mean = new Float64Array(width);
+  values.forEach((value, i) => (mean[i % width]! += value / before));
+  for (let row = before; row < after; row++) resized.set(mean, row * width);
+  return resized;
+}
