@@ -22,6 +22,7 @@ export {
   MegatronBertModel,
 } from './pretrained/classes.js';
 export type { CausalLanguageModel, ModelOf, PretrainedClass, PretrainedModel } from './pretrained/classes.js';
+export type { Example, ForwardEachOptions } from './pretrained/forward-each.js';
 export type { FromPretrainedOptions } from './pretrained/from-pretrained.js';
 export type { BodyInputs, LayerKeyValues } from './pretrained/model-inputs.js';
 export type { Generated, GenerationInputs } from './generation/generate.js';

@@ -63,16 +63,29 @@ export interface HostTensor {
   readonly data: HostArray;
 }
 
-/** Values of an input that never change: numbers, or where in a file they lie, little-endian. */
-export type Weight =
-  | { readonly data: Float32Array }
-  | {
-      readonly type: 'float32' | 'float16' | 'bfloat16';
-      readonly folder: string;
-      readonly file: string;
-      readonly offset: number;
-      readonly byteLength: number;
-    };
+/** Where in a file numbers lie, row-major and little-endian. */
+export interface FilePlace {
+  readonly folder: string;
+  readonly file: string;
+  readonly offset: number;
+  readonly byteLength: number;
+}
+
+/** Values of an input that never change. */
+export type FloatWeight =
+  | { readonly type: 'float32'; readonly data: Float32Array }
+  | ({ readonly type: 'float32' | 'float16' | 'bfloat16' } & FilePlace);
+
+/** A matrix [out, in] that is multiplied by in 8 bits: `values` [in, out] times its column's `scales` [out]. */
+export interface Int8Weight {
+  readonly type: 'int8';
+  readonly values: FilePlace | { readonly data: Int8Array };
+  readonly scales: FilePlace | { readonly data: Float32Array };
+  /** For all but products. */
+  readonly full: FloatWeight;
+}
+
+export type Weight = FloatWeight | Int8Weight;
 
 /** A program with its weights, for inference: named sizes are those of each run's inputs. */
 export interface LoadedProgram {

@@ -4,6 +4,7 @@ import type { GenerationOptions } from '../generation/options.js';
 import type { ArchitectureName } from '../model/architectures.js';
 import type { MegatronBertConfig } from '../model/config.js';
 import { parameterCount } from '../model/initial-values.js';
+import { forwardEach, type Example, type ForwardEachOptions } from './forward-each.js';
 import { fromPretrained, type FromPretrainedOptions } from './from-pretrained.js';
 import type { BodyInputs } from './model-inputs.js';
 import type { LayerOutputs } from './model-outputs.js';
@@ -23,6 +24,14 @@ export interface PretrainedModel<Inputs = BodyInputs, Outputs = LayerOutputs> {
    * @throws InputError naming the input, what was expected and what was found
    */
   forward(inputs: Inputs, options?: ForwardOptions): Promise<Outputs & LayerOutputs>;
+  /**
+   * The outputs for texts of any lengths, each without an axis of the batch and without padding: those of about one
+   * length are computed together.
+   */
+  forwardEach(
+    examples: readonly Example[],
+    options?: ForwardEachOptions,
+  ): Promise<(Outputs & LayerOutputs)[]>;
   /** Tied parameters count once. */
   num_parameters(options?: { readonly exclude_embeddings?: boolean }): number;
   /** Writes a folder that transformers loads. */
@@ -57,6 +66,7 @@ function wrap<Inputs extends BodyInputs<unknown, unknown>, Outputs>(
     },
     loading_info,
     forward: (inputs, options) => forward(model, inputs as never, options) as never,
+    forwardEach: (examples, options) => forwardEach(model, examples, options) as never,
     num_parameters: ({ exclude_embeddings = false } = {}) => {
       const declared = [...modelParameters(model)];
       const counted = declared.filter(

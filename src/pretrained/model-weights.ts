@@ -1,5 +1,5 @@
 /** The weights that a class needs, out of those that a folder has. */
-import type { Weight } from '../engine/engine.js';
+import type { FloatWeight } from '../engine/engine.js';
 import { InputError } from '../errors.js';
 import { sameShape } from '../graph/value.js';
 import { initialValues } from '../model/initial-values.js';
@@ -17,7 +17,7 @@ export interface LoadingInfo {
 }
 
 export interface ModelWeights {
-  readonly weights: Map<string, Weight>;
+  readonly weights: Map<string, FloatWeight>;
   readonly info: LoadingInfo;
 }
 
@@ -33,7 +33,7 @@ export function matchWeights(
   stored: StoredWeights,
   { ignoreMismatchedSizes, seed }: MatchOptions,
 ): ModelWeights {
-  const weights = new Map<string, Weight>();
+  const weights = new Map<string, FloatWeight>();
   const used = new Set<string>();
   const missing: string[] = [];
   const mismatched: string[] = [];
@@ -55,7 +55,7 @@ export function matchWeights(
     }
   }
   for (const name of [...missing, ...mismatched])
-    weights.set(name, { data: initialValues(name, declared.get(name)!, seed) });
+    weights.set(name, { type: 'float32', data: initialValues(name, declared.get(name)!, seed) });
   const unexpected = [...stored.keys()].filter((name) => !used.has(name) && !isRedundant(name, declared));
   return {
     weights,

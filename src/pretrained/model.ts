@@ -1,4 +1,4 @@
-import type { Engine, HostTensor, LoadedProgram, Weight } from '../engine/engine.js';
+import type { Engine, FloatWeight, HostTensor, Int8Weight, LoadedProgram, Weight } from '../engine/engine.js';
 import { InputError } from '../errors.js';
 import { input } from '../graph/functions.js';
 import { makeProgram } from '../graph/program.js';
@@ -27,7 +27,9 @@ export interface LoadedModel {
   readonly architecture: ArchitectureName;
   config: MegatronBertConfig;
   readonly engine: Engine;
-  readonly weights: Map<string, Weight>;
+  readonly weights: Map<string, FloatWeight>;
+  /** 8-bit forms of some of the weights, which take their place in products. */
+  readonly quantized: Map<string, Int8Weight>;
   readonly programs: Map<string, Promise<LoadedProgram>>;
   readonly addPoolingLayer: boolean;
 }
@@ -103,7 +105,7 @@ function programFor(model: LoadedModel, given: Given, wanted: Wanted): Promise<L
 }
 
 function loadProgram(
-  { architecture: name, config, engine, weights }: LoadedModel,
+  { architecture: name, config, engine, weights, quantized }: LoadedModel,
   given: Given,
   wanted: Wanted,
 ): Promise<LoadedProgram> {
@@ -120,8 +122,9 @@ function loadProgram(
   const run = dynamicRun(architecture, { tensor: singleRank, everyPosition });
   const outputs = chooseOutputs(architecture.outputs(inputs, config, run), wanted);
   const isTraced = everyPosition || Object.keys(labels).some((label) => given.names.has(label));
+  const all = new Map<string, Weight>([...weights, ...quantized]);
   // a copy of the weights in the order of multiplication is for the calls that are made over and over
-  return engine.load(makeProgram(outputs), weights, { prepack: !isTraced });
+  return engine.load(makeProgram(outputs), all, { prepack: !isTraced });
 }
 
 function chooseOutputs(outputs: Outputs, wanted: Wanted): Outputs {

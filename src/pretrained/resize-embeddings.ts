@@ -1,4 +1,4 @@
-import type { Weight } from '../engine/engine.js';
+import type { FloatWeight } from '../engine/engine.js';
 import { InputError } from '../errors.js';
 import { modelParameters, releasePrograms, type LoadedModel } from './model.js';
 import { readValues } from './weight-values.js';
@@ -17,12 +17,18 @@ export async function resizeTokenEmbeddings(model: LoadedModel, size: number, mu
   if (!Number.isSafeInteger(size) || size < 1 || !Number.isSafeInteger(multiple) || multiple < 1)
     throw new InputError(`expected a positive number of tokens and multiple, found ${size} and ${multiple}`);
   const rows = Math.ceil(size / multiple) * multiple;
-  const resized: [string, Weight][] = [];
+  const resized: [string, FloatWeight][] = [];
   for (const [name, { shape }] of modelParameters(model))
     if (vocabularyWeights.test(name))
-      resized.push([name, { data: resizeRows(await readValues(model.weights.get(name)!), shape[0]!, rows) }]);
+      resized.push([
+        name,
+        { type: 'float32', data: resizeRows(await readValues(model.weights.get(name)!), shape[0]!, rows) },
+      ]);
   await releasePrograms(model);
-  for (const [name, weight] of resized) model.weights.set(name, weight);
+  for (const [name, weight] of resized) {
+    model.weights.set(name, weight);
+    model.quantized.delete(name);
+  }
   model.config = { ...model.config, vocab_size: rows };
 }
 

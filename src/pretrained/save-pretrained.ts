@@ -1,7 +1,7 @@
 import { mkdir, readdir, realpath, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { writeSafetensors, type SafetensorsEntry } from '../checkpoint/safetensors.js';
-import type { Weight } from '../engine/engine.js';
+import type { FloatWeight } from '../engine/engine.js';
 import { InputError } from '../errors.js';
 import type { MegatronBertConfig } from '../model/config.js';
 import { modelParameters, type LoadedModel } from './model.js';
@@ -57,8 +57,8 @@ async function requireOtherFolder({ weights }: LoadedModel, folder: string): Pro
 
 const dtypes = { float32: 'F32', float16: 'F16', bfloat16: 'BF16' } as const;
 
-function toEntry(name: string, shape: readonly number[], weight: Weight): SizedEntry {
-  const type = 'data' in weight ? 'float32' : weight.type;
+function toEntry(name: string, shape: readonly number[], weight: FloatWeight): SizedEntry {
+  const { type } = weight;
   const items = shape.reduce((product, size) => product * size, 1);
   return {
     name,
@@ -111,13 +111,10 @@ async function removeOthers(folder: string, names: readonly string[]): Promise<v
 
 /** As transformers writes it: keys sorted, labels only where they have names. */
 export function configJson(config: MegatronBertConfig, architecture: string): string {
-  const { id2label, label2id, num_labels: _, ...fields } = config;
-  const isNamed = JSON.stringify(Object.values(id2label)) !== '["LABEL_0","LABEL_1"]';
-  const written: Record<string, unknown> = {
-    ...fields,
-    ...(isNamed && { id2label, label2id }),
-    architectures: [architecture],
-  };
-  const sorted = Object.fromEntries(Object.entries(written).sort(([a], [b]) => (a < b ? -1 : 1)));
+  const isNamed = JSON.stringify(Object.values(config.id2label)) !== '["LABEL_0","LABEL_1"]';
+  const omitted = ['num_labels', ...(isNamed ? [] : ['id2label', 'label2id'])];
+  const fields = Object.entries({ ...config, architectures: [architecture] });
+  const written = fields.filter(([name]) => !omitted.includes(name));
+  const sorted = Object.fromEntries(written.sort(([a], [b]) => (a < b ? -1 : 1)));
   return `${JSON.stringify(sorted, null, 2)}\n`;
 }

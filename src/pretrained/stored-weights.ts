@@ -3,7 +3,7 @@ import { readFile, realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { readSafetensors } from '../checkpoint/safetensors.js';
 import { readTorchTensors } from '../checkpoint/torch-file.js';
-import type { Weight } from '../engine/engine.js';
+import type { FloatWeight } from '../engine/engine.js';
 import { InputError } from '../errors.js';
 
 /** Finds a file of a model; undefined where it has none of that name. */
@@ -14,7 +14,7 @@ export interface StoredWeight {
   /** As in safetensors. */
   readonly dtype: string;
   /** Undefined for what no parameter can be: integers and booleans. */
-  readonly weight: Weight | undefined;
+  readonly weight: FloatWeight | undefined;
   readonly path: string;
 }
 
@@ -68,7 +68,7 @@ async function fileWeights(file: string, read: ReadPlaces): Promise<Map<string, 
   const real = await realpath(file);
   const [folder, base] = [path.dirname(real), path.basename(real)];
   const entries = [...tensors].map(([name, { dtype, shape, offset, byteLength }]) => {
-    const weight: Weight | undefined =
+    const weight: FloatWeight | undefined =
       dtype in weightTypes
         ? { type: weightTypes[dtype as keyof typeof weightTypes], folder, file: base, offset, byteLength }
         : undefined;

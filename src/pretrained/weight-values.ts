@@ -2,11 +2,11 @@ import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { readFully } from '../checkpoint/file-bytes.js';
 import { widenBfloat16, widenFloat16 } from '../checkpoint/half-precision.js';
-import type { Weight } from '../engine/engine.js';
+import type { FilePlace, FloatWeight } from '../engine/engine.js';
 import { InputError } from '../errors.js';
 
 /** A weight's bytes as they are stored. @throws InputError when its file has become shorter */
-export async function readStored(weight: Weight): Promise<Uint8Array> {
+export async function readStored(weight: FloatWeight): Promise<Uint8Array> {
   if ('data' in weight) {
     const { buffer, byteOffset, byteLength } = weight.data;
     return new Uint8Array(buffer, byteOffset, byteLength);
@@ -17,7 +17,7 @@ export async function readStored(weight: Weight): Promise<Uint8Array> {
 }
 
 /** A weight's values, widened where they are stored in 16 bits. */
-export async function readValues(weight: Weight): Promise<Float32Array> {
+export async function readValues(weight: FloatWeight): Promise<Float32Array> {
   if ('data' in weight) return weight.data;
   const is32Bit = weight.type === 'float32';
   const values = new Float32Array(weight.byteLength / (is32Bit ? 4 : 2));
@@ -28,7 +28,7 @@ export async function readValues(weight: Weight): Promise<Float32Array> {
   return values;
 }
 
-async function readPart(weight: Exclude<Weight, { data: unknown }>, target: Uint8Array): Promise<void> {
+async function readPart(weight: FilePlace, target: Uint8Array): Promise<void> {
   const name = path.join(weight.folder, weight.file);
   const file = await open(name, 'r');
   try {
@@ -40,7 +40,7 @@ async function readPart(weight: Exclude<Weight, { data: unknown }>, target: Uint
 }
 
 /** The name of the first weight that has a NaN. */
-export async function findNaN(weights: ReadonlyMap<string, Weight>): Promise<string | undefined> {
+export async function findNaN(weights: ReadonlyMap<string, FloatWeight>): Promise<string | undefined> {
   for (const [name, weight] of weights) if ((await readValues(weight)).some(Number.isNaN)) return name;
   return undefined;
 }

@@ -1,8 +1,9 @@
 import { resolveDimension } from '../../graph/dimension.js';
 import type { Program } from '../../graph/program.js';
 import { formatType, knownShape, sizeOf, type DType, type Value } from '../../graph/value.js';
-import type { HostArray, HostTensor, LoadedProgram, LoadOptions, Weight } from '../engine.js';
+import type { FilePlace, HostArray, HostTensor, LoadedProgram, LoadOptions, Weight } from '../engine.js';
 import { lowerSegment, type ConstantWeight } from './lower-segment.js';
+import type { FilePart } from './protobuf.js';
 import type { Runtime, RuntimeTensor } from './runtime.js';
 import { planSegments, resolveAlias, type Segment } from './segments.js';
 
@@ -69,14 +70,26 @@ function onlySegment(program: Program): Segment {
 }
 
 function toConstant(weight: Weight): ConstantWeight {
-  if ('data' in weight) return { type: 'float32', data: weight.data };
-  const { type, file, offset, byteLength } = weight;
-  return { type, data: { location: file, offset, byteLength } };
+  if (weight.type !== 'int8') return { type: weight.type, data: toData(weight) };
+  const { full, values, scales } = weight;
+  return {
+    type: full.type,
+    data: toData(full),
+    quantized: { values: toData(values), scales: toData(scales) },
+  };
+}
+
+function toData<Data>(weight: FilePlace | { readonly data: Data }): Data | FilePart {
+  if ('data' in weight) return weight.data;
+  return { location: weight.file, offset: weight.offset, byteLength: weight.byteLength };
 }
 
 /** ONNX Runtime takes the files of one folder. */
 function folderOf(weights: Iterable<Weight>): string | undefined {
-  const folders = new Set([...weights].flatMap((weight) => ('folder' in weight ? [weight.folder] : [])));
+  const parts = [...weights].flatMap((weight) =>
+    weight.type === 'int8' ? [weight.full, weight.values, weight.scales] : [weight],
+  );
+  const folders = new Set(parts.flatMap((part) => ('folder' in part ? [part.folder] : [])));
   if (folders.size > 1) throw new Error(`the files of a model lie in ${[...folders].join(' and ')}`);
   return [...folders][0];
 }
