@@ -140,6 +140,8 @@ def base_cases():
     record("model-head-masks", "MegatronBertModel", "model",
            {**text(10), "head_mask": torch.tensor([[1.0, 0, 1, 1], [0, 1, 1, 0.25]])}, options=everything)
     record("model-no-pooler", "MegatronBertModel", "model", text(11), options=dict(add_pooling_layer=False))
+    make_model("pruned", "MegatronBertModel", 13, pruned_heads={0: [1, 3], 1: [0]})
+    record("model-pruned", "MegatronBertModel", "pruned", text(14), options=everything)
     masked_row = text(12)
     masked_row["attention_mask"][2] = 0
     record("model-nothing-to-see", "MegatronBertModel", "model", masked_row)

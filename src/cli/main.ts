@@ -5,6 +5,7 @@ import { InputError } from '../errors.js';
 import { pretrainCommand } from './pretrain.js';
 import { runCommand } from './run.js';
 import { trainTokenizerCommand } from './train-tokenizer.js';
+import { verifyCommand } from './verify.js';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
@@ -15,7 +16,8 @@ const program = new Command('megatron-bert')
   .exitOverride()
   .addCommand(trainTokenizerCommand())
   .addCommand(pretrainCommand())
-  .addCommand(runCommand());
+  .addCommand(runCommand())
+  .addCommand(verifyCommand());
 
 /** Bad input exits with 2, any other failure with 1; one line says what is wrong. */
 try {

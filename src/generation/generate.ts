@@ -34,7 +34,7 @@ export async function generate(
   if (masks.some((mask) => mask.at(-1) !== 1))
     throw new InputError('attention_mask: expected padding on the left, found a prompt that ends with it');
   const settings = resolveOptions(options, config, length);
-  const step = createStepper(model, masks, settings.useCache && config.is_decoder, settings.signal);
+  const step = createStepper(model, masks, config, settings.useCache && config.is_decoder, settings.signal);
   if (settings.beams === 1) return { sequences: await decode(step, input_ids, settings) };
   const { sequences, scores } = await beamSearch(step, input_ids, settings);
   return { sequences, sequences_scores: scores };

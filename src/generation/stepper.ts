@@ -1,3 +1,4 @@
+import { headCount, headSize, type MegatronBertConfig } from '../model/config.js';
 import type { LayerKeyValues } from '../pretrained/model-inputs.js';
 import type { Tensor } from '../pretrained/tensors.js';
 
@@ -30,11 +31,13 @@ export interface Continued {
 export function createStepper(
   model: NextTokenModel,
   masks: readonly (readonly number[])[],
+  config: MegatronBertConfig,
   useCache: boolean,
   signal: AbortSignal | undefined,
 ): (sequences: readonly Continued[]) => Promise<Float32Array[]> {
   let previousMasks = masks;
-  let cache: readonly LayerKeyValues[] | undefined;
+  // starting with no tokens, so that one program does for all steps
+  let cache = useCache ? emptyCache(config, masks.length) : undefined;
   return async (sequences) => {
     const attention_mask = sequences.map(({ tokens, origin }) => {
       const mask = previousMasks[origin]!;
@@ -63,6 +66,14 @@ export function createStepper(
     const width = logits.dims.at(-1)!;
     return sequences.map((_, i) => logits.data.slice(i * width, (i + 1) * width));
   };
+}
+
+function emptyCache(config: MegatronBertConfig, rows: number): readonly LayerKeyValues[] {
+  return Array.from({ length: config.num_hidden_layers }, (_, layer) => {
+    const dims = [rows, headCount(config, layer), 0, headSize(config)];
+    const empty: Tensor = { type: 'float32', dims, data: new Float32Array() };
+    return { key: empty, value: empty };
+  });
 }
 
 /** Padding is not counted. */

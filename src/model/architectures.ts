@@ -1,6 +1,6 @@
 /** transformers' model classes as functions from inputs to outputs. */
 import { multiplyDimensions, type Dimension } from '../graph/dimension.js';
-import { add, allGather, gather, multiply, reshape, slice } from '../graph/functions.js';
+import { add, allGather, multiply, reshape, slice } from '../graph/functions.js';
 import { sizeOf, type Value } from '../graph/value.js';
 import { body, bodyParameters, firstPosition, pooledBodyParameters, type BodyOutputs } from './body.js';
 import { labelCount, type MegatronBertConfig } from './config.js';
@@ -103,7 +103,7 @@ function vocabularyOutputs(
 ): { readonly logits: Value; readonly loss?: Value } {
   const table = bert.embeddings.word_embeddings.weight;
   const score = (rows: Value) => predictions(rows, cls.predictions, table, config, run.tensor);
-  const selection = prediction_positions && selectionOf(prediction_positions, gather);
+  const selection = prediction_positions && selectionOf(prediction_positions);
   const rows = score(selection ? encoded.select(selection) : encoded.last);
   return {
     logits: sequences(allGather(rows, run.tensor, 1), run, selection?.count ?? run.sequenceLength),

@@ -1,8 +1,8 @@
 import { multiplyDimensions, type Dimension } from '../graph/dimension.js';
-import { input, reshape } from '../graph/functions.js';
+import { gather, input, reshape } from '../graph/functions.js';
 import { sizeOf, type DType, type Shape, type Value } from '../graph/value.js';
 import type { BodyInputs } from './body.js';
-import { headSize, type MegatronBertConfig } from './config.js';
+import { headCount, headSize, type MegatronBertConfig } from './config.js';
 import type { KeyValue } from './attention.js';
 import type { LayerCache, Selection } from './layer.js';
 import type { Run } from './run.js';
@@ -45,7 +45,7 @@ export function bodyInputTypes(
     Object.fromEntries(
       Array.from({ length: layers }, (_, i) => [
         cacheName(i, part),
-        float32(...leading, heads, length, headSize(config)),
+        float32(...leading, headCount(config, i), length, headSize(config)),
       ]),
     );
   const queries = (name: string) => (queryMasks.has(name) ? ['sequence'] : []);
@@ -120,8 +120,8 @@ export function textInputs({ batchSize, sequenceLength }: Run) {
 }
 
 /** @param positions int32 [batch, count]: rows of [batch · sequence, …] */
-export function selectionOf(positions: Value, gatherRows: (rows: Value, ids: Value) => Value): Selection {
+export function selectionOf(positions: Value): Selection {
   const [batch, count] = positions.shape as [Dimension, Dimension];
   const flat = reshape(positions, [multiplyDimensions(batch, count)]);
-  return { count, take: (rows) => gatherRows(rows, flat) };
+  return { count, take: (rows) => gather(rows, flat) };
 }

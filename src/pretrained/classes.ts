@@ -45,11 +45,11 @@ export interface PretrainedModel<Inputs = BodyInputs, Outputs = LayerOutputs> {
 /** A class of models. */
 export interface PretrainedClass<Inputs, Outputs> {
   /**
-   * Loads a model folder.
-   * @param folder holds `config.json` and weights
+   * Loads a model.
+   * @param model a folder with `config.json` and weights, or the name of a model on the hub
    * @throws InputError naming the file, and what in it is missing or of another shape
    */
-  from_pretrained(folder: string, options?: FromPretrainedOptions): Promise<PretrainedModel<Inputs, Outputs>>;
+  from_pretrained(model: string, options?: FromPretrainedOptions): Promise<PretrainedModel<Inputs, Outputs>>;
 }
 
 /** A model of a class: `ModelOf<typeof MegatronBertForMaskedLM>`. */

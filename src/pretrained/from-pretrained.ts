@@ -1,17 +1,18 @@
-import { access, readFile } from 'node:fs/promises';
+import { access, readFile, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import type { Int8Weight } from '../engine/engine.js';
 import { openEngine } from '../engine/node.js';
 import { InputError } from '../errors.js';
+import { openRepository, type FindFile, type HubOptions } from '../hub/repository.js';
 import { type ArchitectureName } from '../model/architectures.js';
 import { megatronBertConfig, type MegatronBertConfig } from '../model/config.js';
 import { matchWeights, type LoadingInfo } from './model-weights.js';
 import { modelParameters, type LoadedModel } from './model.js';
 import { quantizeWeights } from './quantized-weights.js';
-import { findWeights, type FindFile } from './stored-weights.js';
+import { findWeights } from './stored-weights.js';
 
-export interface FromPretrainedOptions {
+export interface FromPretrainedOptions extends HubOptions {
   /** Threads to compute with; as many as there are cores by default. The first model of a process decides. */
   readonly threads?: number;
   /** Fields that take the place of those in `config.json`. */
@@ -39,7 +40,7 @@ export async function fromPretrained(
 ): Promise<{ readonly model: LoadedModel; readonly info: LoadingInfo }> {
   requireOneOf('dtype', options.dtype, ['fp32', 'int8']);
   requireOneOf('device', options.device, ['cpu']);
-  const find = filesOf(folder);
+  const find = await filesOf(folder, options);
   const { warn = console.warn } = options;
   const config = await readConfig(find, folder, options.config);
   const addPoolingLayer = options.add_pooling_layer ?? true;
@@ -66,17 +67,23 @@ function requireOneOf(name: string, value: string | undefined, known: readonly s
     throw new InputError(`${name}: expected ${known.join(' or ')}, found ${JSON.stringify(value)}`);
 }
 
-const filesOf =
-  (folder: string): FindFile =>
-  async (name) => {
-    const file = path.join(folder, name);
-    try {
-      await access(file);
-      return file;
-    } catch {
-      return undefined;
-    }
+/** @param model a folder, or the name of a model on the hub */
+async function filesOf(model: string, options: HubOptions): Promise<FindFile> {
+  if (!(await isFolder(model))) return openRepository(model, options);
+  return async (name) => {
+    const file = path.join(model, name);
+    return access(file).then(
+      () => file,
+      () => undefined,
+    );
   };
+}
+
+const isFolder = (name: string) =>
+  stat(name).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
 
 async function readConfig(
   find: FindFile,

@@ -2,7 +2,7 @@
 import type { HostTensor } from '../engine/engine.js';
 import { InputError } from '../errors.js';
 import type { Architecture } from '../model/architectures.js';
-import { headSize, type MegatronBertConfig } from '../model/config.js';
+import { headCount, headSize, type MegatronBertConfig } from '../model/config.js';
 import { cacheName, type Given } from '../model/inputs.js';
 import { givenName, prepareLabels } from './labels.js';
 import {
@@ -175,11 +175,11 @@ function cacheTensors(
     throw new InputError(
       `past_key_values: expected ${config.num_hidden_layers} layers, found ${past_key_values.length}`,
     );
-  const expected = [...leading, config.num_attention_heads, past, headSize(config)];
+  const expected = (layer: number) => [...leading, headCount(config, layer), past, headSize(config)];
   return Object.fromEntries(
     past_key_values.flatMap(({ key, value, cross_key, cross_value }, layer): [string, HostTensor][] => [
-      [cacheName(layer, 'key'), requireDims('past_key_values', key, expected)],
-      [cacheName(layer, 'value'), requireDims('past_key_values', value, expected)],
+      [cacheName(layer, 'key'), requireDims('past_key_values', key, expected(layer))],
+      [cacheName(layer, 'value'), requireDims('past_key_values', value, expected(layer))],
       ...(cross_key ? [[cacheName(layer, 'cross_key'), cross_key] as [string, HostTensor]] : []),
       ...(cross_value ? [[cacheName(layer, 'cross_value'), cross_value] as [string, HostTensor]] : []),
     ]),

@@ -5,9 +5,7 @@ import { readSafetensors } from '../checkpoint/safetensors.js';
 import { readTorchTensors } from '../checkpoint/torch-file.js';
 import type { FloatWeight } from '../engine/engine.js';
 import { InputError } from '../errors.js';
-
-/** Finds a file of a model; undefined where it has none of that name. */
-export type FindFile = (name: string) => Promise<string | undefined>;
+import type { FindFile } from '../hub/repository.js';
 
 export interface StoredWeight {
   readonly shape: readonly number[];

@@ -1,0 +1,87 @@
+/**
+ * The cache of models that Hugging Face's libraries share.
+ * Source: https://huggingface.co/docs/huggingface_hub/guides/manage-cache
+ */
+import { access, mkdir, readFile, rename, symlink, writeFile, copyFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { homedir } from 'node:os';
+import path from 'node:path';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Where Hugging Face's libraries keep what is theirs. */
+const home = (env: Environment) =>
+  env.HF_HOME ?? path.join(env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache'), 'huggingface');
+
+export const cacheFolder = (env: Environment) =>
+  env.HF_HUB_CACHE ?? env.HUGGINGFACE_HUB_CACHE ?? path.join(home(env), 'hub');
+
+export async function readToken(env: Environment): Promise<string | undefined> {
+  const token = env.HF_TOKEN ?? env.HUGGING_FACE_HUB_TOKEN;
+  if (token) return token;
+  const file = env.HF_TOKEN_PATH ?? path.join(home(env), 'token');
+  const text = await readFile(file, 'utf8').catch(() => '');
+  return text.trim() || undefined;
+}
+
+const isCommit = (revision: string) => /^[0-9a-f]{40}$/.test(revision);
+
+const exists = (file: string) =>
+  access(file).then(
+    () => true,
+    () => false,
+  );
+
+/** One model in the cache. */
+export interface CachedRepository {
+  readonly folder: string;
+  /** The commit that a branch or tag was at when it was last asked for. */
+  readonly commitOf: (revision: string) => Promise<string | undefined>;
+  /** A file's path; null where it is known that there is none; undefined where nothing is known. */
+  readonly find: (commit: string, name: string) => Promise<string | null | undefined>;
+  readonly rememberCommit: (revision: string, commit: string) => Promise<void>;
+  readonly rememberAbsence: (commit: string, name: string) => Promise<void>;
+  /** Makes a blob be the file of that name. @returns its path */
+  readonly link: (commit: string, name: string, blob: string) => Promise<string>;
+}
+
+export function cachedRepository(cache: string, id: string): CachedRepository {
+  const folder = path.join(cache, `models--${id.replaceAll('/', '--')}`);
+  const fileOf = (commit: string, name: string) => path.join(folder, 'snapshots', commit, name);
+  const absenceOf = (commit: string, name: string) => path.join(folder, '.no_exist', commit, name);
+  return {
+    folder,
+    async commitOf(revision) {
+      if (isCommit(revision)) return revision;
+      const text = await readFile(path.join(folder, 'refs', revision), 'utf8').catch(() => '');
+      return isCommit(text.trim()) ? text.trim() : undefined;
+    },
+    async find(commit, name) {
+      if (await exists(fileOf(commit, name))) return fileOf(commit, name);
+      return (await exists(absenceOf(commit, name))) ? null : undefined;
+    },
+    async rememberCommit(revision, commit) {
+      if (!isCommit(revision)) await writeWhole(path.join(folder, 'refs', revision), commit);
+    },
+    rememberAbsence: (commit, name) => writeWhole(absenceOf(commit, name), ''),
+    async link(commit, name, blob) {
+      const file = fileOf(commit, name);
+      const temporary = `${file}.${randomUUID()}`;
+      await mkdir(path.dirname(file), { recursive: true });
+      // where links are not allowed, a copy does
+      await symlink(path.relative(path.dirname(file), blob), temporary).catch(() =>
+        copyFile(blob, temporary),
+      );
+      await rename(temporary, file);
+      return file;
+    },
+  };
+}
+
+/** Other processes see the whole file or none. */
+async function writeWhole(file: string, text: string): Promise<void> {
+  const temporary = `${file}.${randomUUID()}`;
+  await mkdir(path.dirname(file), { recursive: true });
+  await writeFile(temporary, text);
+  await rename(temporary, file);
+}
