@@ -424,4 +424,9 @@ test('an aborted call stops', async () => {
   await expect(model.forward(ids, { signal: AbortSignal.abort(new Error('no more')) })).rejects.toThrow(
     'no more',
   );
+  const aborter = new AbortController();
+  const running = model.forward(ids, { signal: aborter.signal });
+  aborter.abort(new Error('enough'));
+  await expect(running).rejects.toThrow('enough');
+  expect((await model.forward(ids)).last_hidden_state.dims).toEqual([1, 4, 16]);
 });

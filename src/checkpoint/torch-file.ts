@@ -3,10 +3,11 @@
  * anything: a pickle of names, shapes and strides, beside a file of bytes for each storage.
  * Source: torch/serialization.py, torch/_utils.py (`_rebuild_tensor_v2`).
  */
-import type { Readable } from 'node:stream';
-import yauzl from 'yauzl';
+import { open } from 'node:fs/promises';
 import { InputError } from '../errors.js';
+import { readFully } from './file-bytes.js';
 import { isGlobal, unpickle, type PickleGlobal } from './unpickle.js';
+import { readZipDirectory, type ZipDirectory, type ZipEntry } from './zip-directory.js';
 
 const storageTypes = {
   FloatStorage: 'F32',
@@ -69,62 +70,36 @@ const largestPickle = 256 * 2 ** 20;
  * @throws InputError where the file is not of that format, or a tensor is not stored in rows
  */
 export async function readTorchTensors(path: string): Promise<Map<string, TorchTensor>> {
-  const archive = await openArchive(path);
+  const file = await open(path).catch((error: unknown) => {
+    throw new InputError(`${path}: cannot be opened: ${(error as Error).message}`, { cause: error });
+  });
   try {
-    const entries = await readEntries(archive);
-    const pickleName = [...entries.keys()].find((name) => /^[^/]+\/data\.pkl$/.test(name));
-    if (pickleName === undefined)
-      throw new InputError(`${path}: not a file of PyTorch 1.6 or later: it has no data.pkl`);
-    const root = pickleName.slice(0, -'data.pkl'.length);
-    const byteOrder = entries.get(`${root}byteorder`);
-    if (byteOrder && (await readEntry(archive, byteOrder, path)).toString() !== 'little')
+    const archive = await readZipDirectory(file, path);
+    const readEntry = async (entry: ZipEntry): Promise<Buffer> => {
+      const offset = await archive.offsetOf(entry);
+      if (!entry.isStored || entry.byteLength > largestPickle)
+        throw new InputError(
+          `${path}: ${entry.name}: expected it as it is, and at most ${largestPickle} bytes`,
+        );
+      const bytes = Buffer.alloc(entry.byteLength);
+      await readFully(file, bytes, offset);
+      return bytes;
+    };
+    const pickle = [...archive.entries.values()].find(({ name }) => /^[^/]+\/data\.pkl$/.test(name));
+    if (!pickle) throw new InputError(`${path}: not a file of PyTorch 1.6 or later: it has no data.pkl`);
+    const root = pickle.name.slice(0, -'data.pkl'.length);
+    const byteOrder = archive.entries.get(`${root}byteorder`);
+    if (byteOrder && (await readEntry(byteOrder)).toString() !== 'little')
       throw new InputError(`${path}: expected little-endian tensors`);
-    const value = unpickle(await readEntry(archive, entries.get(pickleName)!, path), {
-      source: `${path}: ${pickleName}`,
+    const value = unpickle(await readEntry(pickle), {
+      source: `${path}: ${pickle.name}`,
       construct,
       persistent: (id) => storageReference(id, path),
     });
     if (!(value instanceof Map)) throw new InputError(`${path}: expected a dictionary of tensors`);
-    return await locate(value, archive, entries, `${root}data/`, path);
+    return await locate(value, archive, `${root}data/`, path);
   } finally {
-    archive.close();
-  }
-}
-
-async function openArchive(path: string): Promise<yauzl.ZipFile> {
-  try {
-    return await yauzl.openPromise(path, { lazyEntries: true, autoClose: false });
-  } catch (error) {
-    throw new InputError(`${path}: not a file of PyTorch 1.6 or later: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-}
-
-async function readEntries(archive: yauzl.ZipFile): Promise<Map<string, yauzl.Entry>> {
-  const entries = new Map<string, yauzl.Entry>();
-  await new Promise<void>((resolve, reject) => {
-    archive.on('entry', (entry: yauzl.Entry) => {
-      entries.set(entry.fileName, entry);
-      archive.readEntry();
-    });
-    archive.once('end', resolve);
-    archive.once('error', (error: Error) => {
-      reject(new InputError(`a damaged archive: ${error.message}`, { cause: error }));
-    });
-    archive.readEntry();
-  });
-  return entries;
-}
-
-async function readEntry(archive: yauzl.ZipFile, entry: yauzl.Entry, path: string): Promise<Buffer> {
-  if (entry.uncompressedSize > Math.min(largestPickle, archive.fileSize))
-    throw new InputError(`${path}: ${entry.fileName} claims ${entry.uncompressedSize} bytes`);
-  try {
-    const stream: Readable = await archive.openReadStreamPromise(entry);
-    return Buffer.concat((await stream.toArray()) as Buffer[]);
-  } catch (error) {
-    throw new InputError(`${path}: ${entry.fileName}: ${(error as Error).message}`, { cause: error });
+    await file.close();
   }
 }
 
@@ -132,7 +107,7 @@ async function readEntry(archive: yauzl.ZipFile, entry: yauzl.Entry, path: strin
 function construct({ module, name }: PickleGlobal, args: readonly unknown[]): unknown {
   switch (`${module}.${name}`) {
     case 'collections.OrderedDict':
-      return new Map((args[0] as [unknown, unknown][] | undefined) ?? []);
+      return isPairs(args[0] ?? []) ? new Map((args[0] ?? []) as [unknown, unknown][]) : undefined;
     case 'torch._utils._rebuild_tensor_v2':
       return tensorReference(args);
     case 'torch._utils._rebuild_parameter':
@@ -142,6 +117,8 @@ function construct({ module, name }: PickleGlobal, args: readonly unknown[]): un
   }
 }
 
+const isPairs = (value: unknown): boolean =>
+  Array.isArray(value) && value.every((pair) => Array.isArray(pair) && pair.length === 2);
 const isSizes = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
 
@@ -160,14 +137,15 @@ function storageReference(id: unknown, path: string): StorageReference {
   const [word, type, key] = Array.isArray(id) ? (id as unknown[]) : [];
   const dtype = isGlobal(type) ? storageTypes[type.name as keyof typeof storageTypes] : undefined;
   if (word !== 'storage' || dtype === undefined || typeof key !== 'string')
-    throw new InputError(`${path}: a storage of a kind that is not known: ${JSON.stringify(id)}`);
+    throw new InputError(
+      `${path}: a storage of a kind that is not known${isGlobal(type) ? ` (${type.module}.${type.name})` : ''}`,
+    );
   return { kind: 'storage', dtype, key };
 }
 
 async function locate(
   values: ReadonlyMap<unknown, unknown>,
-  archive: yauzl.ZipFile,
-  entries: ReadonlyMap<string, yauzl.Entry>,
+  archive: ZipDirectory,
   folder: string,
   path: string,
 ): Promise<Map<string, TorchTensor>> {
@@ -178,20 +156,18 @@ async function locate(
     const itemSize = itemSizes[storage.dtype];
     const byteLength = shape.reduce((product, size) => product * size, itemSize);
     const start = value.offset * itemSize;
-    const entry = entries.get(folder + storage.key);
-    if (entry?.compressionMethod !== 0)
+    const entry = archive.entries.get(folder + storage.key);
+    if (!entry?.isStored)
       throw new InputError(
         `${path}: ${name}: expected its numbers, stored as they are, in ${folder}${storage.key}`,
       );
-    if (!Number.isSafeInteger(byteLength) || start + byteLength > entry.uncompressedSize)
+    if (!Number.isSafeInteger(byteLength) || start + byteLength > entry.byteLength)
       throw new InputError(
-        `${path}: ${name}: expected ${byteLength} bytes from ${start} in ${entry.fileName}, found ${entry.uncompressedSize}`,
+        `${path}: ${name}: expected ${byteLength} bytes from ${start} in ${entry.name}, found ${entry.byteLength}`,
       );
     if (!isRowMajor(value)) throw new InputError(`${path}: ${name} is a view that is not stored in rows`);
-    const { fileDataStart } = await archive.readLocalFileHeaderPromise(entry, { minimal: true });
-    if (fileDataStart + entry.uncompressedSize > archive.fileSize)
-      throw new InputError(`${path}: ${entry.fileName} ends after the file`);
-    tensors.set(name, { dtype: storage.dtype, shape, offset: fileDataStart + start, byteLength });
+    const offset = (await archive.offsetOf(entry)) + start;
+    tensors.set(name, { dtype: storage.dtype, shape, offset, byteLength });
   }
   return tensors;
 }

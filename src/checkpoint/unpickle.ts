@@ -55,13 +55,14 @@ export function unpickle(bytes: Uint8Array, { source, construct, persistent }: U
   const uint16 = () => view.getUint16(take(2), true);
   const int32 = () => view.getInt32(take(4), true);
   const uint32 = () => view.getUint32(take(4), true);
-  const uint64 = () => plainInteger(view.getBigUint64(take(8), true)) as number;
+  // a length, which no file reaches beyond what numbers can tell apart
+  const uint64 = () => Number(view.getBigUint64(take(8), true));
   const raw = (length: number) => bytes.subarray(take(length), at);
   const text = (length: number) => new TextDecoder().decode(raw(length));
   const line = () => {
     const end = bytes.indexOf(10, at);
     if (end < 0) fail('a line has no end');
-    const found = text(end - at);
+    const found = Buffer.from(raw(end - at)).toString('latin1');
     take(1);
     return found;
   };
@@ -118,7 +119,8 @@ export function unpickle(bytes: Uint8Array, { source, construct, persistent }: U
     setItems(values);
   };
   const named = (module: unknown, name: unknown) => {
-    push({ kind: 'global', module: String(module), name: String(name) } satisfies PickleGlobal);
+    if (typeof module !== 'string' || typeof name !== 'string') return fail('the name of a class is missing');
+    push({ kind: 'global', module, name } satisfies PickleGlobal);
   };
 
   /** By opcode. */
@@ -173,10 +175,10 @@ export function unpickle(bytes: Uint8Array, { source, construct, persistent }: U
     },
     // strings and bytes
     [code('S')]: () => {
-      push(line().replace(/^['"]|['"]$/g, ''));
+      push(unescape(line().replace(/^['"]|['"]$/g, '')));
     },
     [code('V')]: () => {
-      push(line());
+      push(unescape(line()));
     },
     [code('T')]: () => {
       push(text(int32()));
@@ -326,6 +328,18 @@ const plainInteger = (value: bigint) => (BigInt.asIntN(54, value) === value ? Nu
 function integerOf(digits: string, fail: (problem: string) => never): bigint {
   if (!/^-?\d{1,1000}$/.test(digits)) fail('a number is missing');
   return BigInt(digits);
+}
+
+/** Python's escapes in text of one byte a character. */
+function unescape(text: string): string {
+  return text.replace(
+    /\\(?:x(..)|u(.{4})|U(.{8})|(.))/g,
+    (whole, two, four, eight, one: string | undefined) => {
+      const digits = (two ?? four ?? eight) as string | undefined;
+      if (digits !== undefined) return String.fromCodePoint(Math.min(parseInt(digits, 16) || 0, 0x10ffff));
+      return { n: '\n', r: '\r', t: '\t', '\\': '\\', "'": "'", '"': '"' }[one!] ?? whole;
+    },
+  );
 }
 
 /** Little-endian, of any length. */

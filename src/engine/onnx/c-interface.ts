@@ -196,6 +196,7 @@ function wrapSession(
     signal?.addEventListener('abort', terminate);
     try {
       await callInBackground(api, api.run, values, inputStrings, outputStrings, ...inputs, ...outputs);
+      signal?.throwIfAborted();
     } catch (error) {
       signal?.throwIfAborted();
       throw error;

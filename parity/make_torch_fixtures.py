@@ -1,0 +1,68 @@
+"""Writes test/fixtures/torch: pickles of every protocol, and files of torch.save that hold more than plain tensors."""
+
+import argparse
+import base64
+import collections
+import json
+import os
+import pickle
+import shutil
+from pathlib import Path
+
+import torch
+
+FOLDER = Path(__file__).parent.parent / "test" / "fixtures" / "torch"
+VALUE = {
+    "numbers": [0, 1, -2, 255, 256, 65536, -(2**31), 2**40, 2**70, -(2**70), 1.5, -0.25],
+    "others": [None, True, False, (), (1,), (1, 2), (1, 2, 3), (1, 2, 3, 4), [], {}],
+    "text": ["", "é", "日本", "x" * 300, "line\nend", "back\\slash"],
+    "bytes": [b"", b"\x00\xff", b"y" * 300],
+    3: "three",
+}
+
+
+class Hostile:
+    def __init__(self, function, *arguments):
+        self.call = (function, arguments)
+
+    def __reduce__(self):
+        return self.call
+
+
+def main():
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
+    # protocols 0 to 2 write bytes as a call of codecs.encode
+    pickles = {protocol: pickle.dumps(VALUE, protocol) for protocol in range(6)}
+    hostile = {
+        "os.system": pickle.dumps(Hostile(os.system, "touch /tmp/executed")),
+        "eval": pickle.dumps(Hostile(eval, "open('/tmp/executed', 'w')"), 0),
+        "nested": pickle.dumps([{"a": Hostile(os.system, "touch /tmp/executed")}], 4),
+        "namespace": pickle.dumps(argparse.Namespace(hidden_size=16, activation="gelu")),
+        "ordered": pickle.dumps(collections.OrderedDict(a=1, b=[2])),
+    }
+    encode = lambda values: {str(key): base64.b64encode(value).decode() for key, value in values.items()}
+    (FOLDER / "pickles.json").write_text(json.dumps(dict(protocols=encode(pickles), objects=encode(hostile))) + "\n")
+
+    base = torch.arange(24, dtype=torch.float32)
+    torch.save(
+        collections.OrderedDict(
+            float32=base[:6].reshape(2, 3),
+            float16=torch.tensor([1.5, -2.0], dtype=torch.float16),
+            bfloat16=torch.tensor([1.5, -2.0], dtype=torch.bfloat16),
+            float64=torch.tensor([0.1], dtype=torch.float64),
+            int64=torch.tensor([[2**40]]),
+            boolean=torch.tensor([True, False]),
+            parameter=torch.nn.Parameter(torch.ones(2)),
+            view=base[8:20].reshape(3, 4)[1:],
+            scalar=torch.tensor(7.0),
+            text="passed over",
+        ),
+        FOLDER / "tensors.bin",
+    )
+    torch.save(dict(turned=base[:6].reshape(2, 3).T), FOLDER / "turned.bin")
+    torch.save(dict(weight=base, evil=Hostile(os.system, "touch /tmp/executed")), FOLDER / "hostile.bin")
+    torch.save(dict(weight=base), FOLDER / "legacy.bin", _use_new_zipfile_serialization=False)
+
+
+main()
