@@ -128,31 +128,23 @@ const MegatronBertModel = architecture({
   },
 });
 
-const MegatronBertForMaskedLM = architecture({
-  parameters: maskedLmParameters,
-  labels: ({ vocab_size }) => ({ labels: perToken(vocab_size) }),
-  forward: (values, inputs, config, run) => {
-    const encoded = body(bodyInputs(inputs, ['batch'], config), values.bert, config, run);
-    return {
-      ...vocabularyOutputs(values, encoded, inputs.labels, inputs, config, run),
-      ...internals(encoded, run),
-    };
-  },
-});
+/** @param labelName what the graph calls the token that each position is to predict */
+const languageModel = (labelName: 'labels' | 'shifted_labels') =>
+  architecture({
+    parameters: maskedLmParameters,
+    labels: ({ vocab_size }) => ({ [labelName]: perToken(vocab_size) }),
+    forward: (values, inputs, config, run) => {
+      const encoded = body(bodyInputs(inputs, ['batch'], config), values.bert, config, run);
+      return {
+        ...vocabularyOutputs(values, encoded, inputs[labelName], inputs, config, run),
+        ...internals(encoded, run),
+      };
+    },
+  });
 
-/** Each position predicts the next token. */
-const MegatronBertForCausalLM = architecture({
-  parameters: maskedLmParameters,
-  // the label of each position is that of the one after it
-  labels: ({ vocab_size }) => ({ shifted_labels: perToken(vocab_size) }),
-  forward: (values, inputs, config, run) => {
-    const encoded = body(bodyInputs(inputs, ['batch'], config), values.bert, config, run);
-    return {
-      ...vocabularyOutputs(values, encoded, inputs.shifted_labels, inputs, config, run),
-      ...internals(encoded, run),
-    };
-  },
-});
+const MegatronBertForMaskedLM = languageModel('labels');
+/** Each position predicts the next token: its label is that of the one after it. */
+const MegatronBertForCausalLM = languageModel('shifted_labels');
 
 const MegatronBertForPreTraining = architecture({
   parameters: (config) => ({
