@@ -7,8 +7,10 @@ import json
 import os
 import pickle
 import shutil
+import zipfile
 from pathlib import Path
 
+import numpy
 import torch
 
 FOLDER = Path(__file__).parent.parent / "test" / "fixtures" / "torch"
@@ -60,9 +62,39 @@ def main():
         ),
         FOLDER / "tensors.bin",
     )
-    torch.save(dict(turned=base[:6].reshape(2, 3).T), FOLDER / "turned.bin")
+    torch.save(dict(turned=base[:6].reshape(2, 3).T, every_second=base[::2][:4]), FOLDER / "views.bin")
     torch.save(dict(weight=base, evil=Hostile(os.system, "touch /tmp/executed")), FOLDER / "hostile.bin")
-    torch.save(dict(weight=base), FOLDER / "legacy.bin", _use_new_zipfile_serialization=False)
+    shared = torch.arange(10, dtype=torch.float16)
+    values = dict(
+        first=shared[2:6],
+        second=shared[6:].reshape(2, 2).T,
+        bytes=torch.arange(5, dtype=torch.uint8),
+        args=argparse.Namespace(num_layers=2, params_dtype=torch.float16, eps=1e-5),
+        scalar=numpy.float64(0.5),
+        count=numpy.int64(7),
+        array=numpy.arange(3, dtype=numpy.uint32),
+        size=torch.Size([2, 3]),
+        device=torch.device("cuda", 1),
+        module=torch.nn.LayerNorm,
+    )
+    torch.save(values, FOLDER / "legacy.bin", _use_new_zipfile_serialization=False)
+    torch.save(values, FOLDER / "values.bin")
+    swap_bytes(FOLDER / "values.bin", FOLDER / "big-endian.bin", {"0": 2, "1": 1})
+
+
+def swap_bytes(source, target, sizes):
+    """The file as a big-endian machine writes it."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for entry in old.namelist():
+            data = old.read(entry)
+            folder, _, name = entry.rpartition("/")
+            if name == "byteorder":
+                data = b"big"
+            elif folder.endswith("/data"):
+                data = numpy.frombuffer(data, dtype=f"u{sizes[name]}").byteswap().tobytes()
+            new.writestr(entry, data)
+    tensors = [torch.load(path, weights_only=False)["second"] for path in (source, target)]
+    assert torch.equal(*tensors)
 
 
 main()

@@ -2,10 +2,12 @@
 import { readFile, realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { readSafetensors } from '../checkpoint/safetensors.js';
-import { readTorchTensors } from '../checkpoint/torch-file.js';
+import { openTorch, tensorsOf } from '../checkpoint/torch/read.js';
+import { itemSize, readTensor, rowMajorPlace } from '../checkpoint/torch/tensor.js';
 import type { FloatWeight } from '../engine/engine.js';
 import { InputError } from '../errors.js';
 import type { FindFile } from '../hub/repository.js';
+import { widened } from './weight-values.js';
 
 export interface StoredWeight {
   readonly shape: readonly number[];
@@ -37,45 +39,72 @@ export async function findWeights(find: FindFile, source: string): Promise<Store
 
 const weightTypes = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' } as const;
 
-type TensorPlaces = ReadonlyMap<
-  string,
-  {
-    readonly dtype: string;
-    readonly shape: readonly number[];
-    readonly offset: number;
-    readonly byteLength: number;
-  }
->;
-type ReadPlaces = (file: string) => Promise<TensorPlaces>;
+interface FoundTensor {
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  /** Where its numbers lie in rows; else they are read. */
+  readonly place: { readonly offset: number; readonly byteLength: number } | undefined;
+  readonly read?: () => Promise<Uint8Array>;
+}
+type ReadTensors = (
+  file: string,
+  use: (tensors: ReadonlyMap<string, FoundTensor>) => Promise<Map<string, StoredWeight>>,
+) => Promise<Map<string, StoredWeight>>;
 
-const weightFiles: readonly { readonly name: string; readonly read: ReadPlaces }[] = [
+const weightFiles: readonly { readonly name: string; readonly read: ReadTensors }[] = [
   {
     name: 'model.safetensors',
-    async read(file) {
+    async read(file, use) {
       const { tensors, close } = await readSafetensors(file);
       await close();
-      return tensors;
+      return use(
+        new Map([...tensors].map(([name, { dtype, shape, ...place }]) => [name, { dtype, shape, place }])),
+      );
     },
   },
-  { name: 'pytorch_model.bin', read: readTorchTensors },
+  {
+    name: 'pytorch_model.bin',
+    async read(file, use) {
+      const { value, close } = await openTorch(file);
+      try {
+        const tensors = [...tensorsOf(value, file)].map(([name, tensor]): [string, FoundTensor] => {
+          const { dtype, shape } = tensor;
+          const place = rowMajorPlace(tensor);
+          // the engine maps what starts at a multiple of its size
+          const isMapped = place !== undefined && place.offset % itemSize(dtype) === 0;
+          return [
+            name,
+            { dtype, shape, place: isMapped ? place : undefined, read: () => readTensor(tensor) },
+          ];
+        });
+        return await use(new Map(tensors));
+      } finally {
+        await close();
+      }
+    },
+  },
 ];
 
-async function fileWeights(file: string, read: ReadPlaces): Promise<Map<string, StoredWeight>> {
-  const tensors = await read(file);
-  // in the hub's cache a name is a link to the file
-  const real = await realpath(file);
-  const [folder, base] = [path.dirname(real), path.basename(real)];
-  const entries = [...tensors].map(([name, { dtype, shape, offset, byteLength }]) => {
-    const weight: FloatWeight | undefined =
-      dtype in weightTypes
-        ? { type: weightTypes[dtype as keyof typeof weightTypes], folder, file: base, offset, byteLength }
-        : undefined;
-    return [name, { shape, dtype, weight, path: file }] as const;
+function fileWeights(file: string, read: ReadTensors): Promise<Map<string, StoredWeight>> {
+  return read(file, async (tensors) => {
+    // in the hub's cache a name is a link to the file
+    const real = await realpath(file);
+    const [folder, base] = [path.dirname(real), path.basename(real)];
+    const weights = new Map<string, StoredWeight>();
+    for (const [name, { dtype, shape, place, read }] of tensors) {
+      const type = dtype in weightTypes ? weightTypes[dtype as keyof typeof weightTypes] : undefined;
+      const weight: FloatWeight | undefined =
+        type &&
+        (place
+          ? { type, folder, file: base, offset: place.offset, byteLength: place.byteLength }
+          : { type: 'float32', data: widened(await read!(), type) });
+      weights.set(name, { shape, dtype, weight, path: file });
+    }
+    return weights;
   });
-  return new Map(entries);
 }
 
-async function shardedWeights(indexFile: string, find: FindFile, read: ReadPlaces): Promise<StoredWeights> {
+async function shardedWeights(indexFile: string, find: FindFile, read: ReadTensors): Promise<StoredWeights> {
   const weightMap = await readWeightMap(indexFile);
   const weights = new Map<string, StoredWeight>();
   for (const shard of new Set(weightMap.values())) {

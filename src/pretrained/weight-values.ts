@@ -23,9 +23,23 @@ export async function readValues(weight: FloatWeight): Promise<Float32Array> {
   const values = new Float32Array(weight.byteLength / (is32Bit ? 4 : 2));
   // 16-bit values go to the array's end, and are widened in place from its start
   await readPart(weight, new Uint8Array(values.buffer, is32Bit ? 0 : weight.byteLength));
-  if (weight.type === 'float16') widenFloat16(values);
-  if (weight.type === 'bfloat16') widenBfloat16(values);
+  widenInPlace(values, weight.type);
   return values;
+}
+
+/** @param bytes numbers of that type */
+export function widened(bytes: Uint8Array, type: FloatWeight['type']): Float32Array {
+  if (type === 'float32') return new Float32Array(bytes.slice().buffer);
+  const values = new Float32Array(bytes.byteLength / 2);
+  new Uint8Array(values.buffer).set(bytes, bytes.byteLength);
+  widenInPlace(values, type);
+  return values;
+}
+
+/** @param values 16-bit numbers in the second half of its bytes */
+function widenInPlace(values: Float32Array, type: FloatWeight['type']): void {
+  if (type === 'float16') widenFloat16(values);
+  if (type === 'bfloat16') widenBfloat16(values);
 }
 
 async function readPart(weight: FilePlace, target: Uint8Array): Promise<void> {

@@ -2,24 +2,29 @@
  * Where the files of a zip archive lie, for reading them in place. Nothing that the archive says is believed before
  * it is compared with its size. Source: PKWARE's APPNOTE.TXT 6.3.10, sections 4.3 and 4.5.3.
  */
-import type { FileHandle } from 'node:fs/promises';
-import { InputError } from '../errors.js';
-import { readFully } from './file-bytes.js';
+import { InputError } from '../../errors.js';
+import { partOf, readBytes, type ByteSource } from '../byte-source.js';
+import { inflated } from './inflated.js';
 
 /** A file in an archive. */
 export interface ZipEntry {
   readonly name: string;
   /** Whether its bytes stand in the archive as they are. */
   readonly isStored: boolean;
+  readonly method: number;
   /** In the archive. */
+  readonly storedLength: number;
   readonly byteLength: number;
+  readonly crc32: number;
   readonly headerOffset: number;
 }
 
 export interface ZipDirectory {
   readonly entries: ReadonlyMap<string, ZipEntry>;
-  /** Where a file's bytes start. @throws InputError where they do not end in the archive */
+  /** Where a file's bytes start. @throws InputError where they do not lie in the archive */
   readonly offsetOf: (entry: ZipEntry) => Promise<number>;
+  /** A file's bytes, inflated as they are read. @throws InputError for other methods */
+  readonly open: (entry: ZipEntry) => Promise<ByteSource>;
 }
 
 const signatures = {
@@ -36,25 +41,25 @@ const end64Length = 56;
 const entryLength = 46;
 const localLength = 30;
 /** Some hundred bytes an entry. */
-const largestDirectory = 64 * 2 ** 20;
+const largestDirectory = 16 * 2 ** 20;
 /** Stands for a number that is in the extra field, in 64 bits. */
 const inExtraField = 0xffffffff;
+const isEncrypted = 1;
+const methods = { stored: 0, deflated: 8 };
 
-/** @param path named in errors @throws InputError for what is no archive */
-export async function readZipDirectory(file: FileHandle, path: string): Promise<ZipDirectory> {
-  const { size } = await file.stat();
+/** @throws InputError for what is no archive */
+export async function readZipDirectory(source: ByteSource): Promise<ZipDirectory> {
   const fail = (problem: string): never => {
-    throw new InputError(`${path}: not a zip archive that can be read: ${problem}`);
+    throw new InputError(`${source.name}: not a zip archive that can be read: ${problem}`);
   };
   const read = async (offset: number, length: number): Promise<DataView> => {
-    if (!(offset >= 0 && length >= 0 && offset + length <= size))
-      fail(`${length} bytes at ${offset} are not in its ${size} bytes`);
-    const bytes = new Uint8Array(length);
-    if ((await readFully(file, bytes, offset)) < length) fail('it has become shorter');
-    return new DataView(bytes.buffer);
+    if (!(offset >= 0 && length >= 0 && offset + length <= source.size))
+      fail(`${length} bytes at ${offset} are not in its ${source.size} bytes`);
+    const { buffer, byteOffset } = await readBytes(source, offset, length);
+    return new DataView(buffer, byteOffset, length);
   };
 
-  const { offset, length } = await findDirectory(size, read, fail);
+  const { offset, length } = await findDirectory(source.size, read, fail);
   if (length > largestDirectory) fail(`its directory has ${length} bytes`);
   const directory = await read(offset, length);
   const entries = new Map<string, ZipEntry>();
@@ -64,14 +69,24 @@ export async function readZipDirectory(file: FileHandle, path: string): Promise<
     entries.set(entry.name, entry);
     at = next;
   }
+  requireApart([...entries.values()], offset, fail);
+  const offsetOf = async ({ name, headerOffset, storedLength }: ZipEntry) => {
+    const header = await read(headerOffset, localLength);
+    if (header.getUint32(0, true) !== signatures.local) fail(`${name} is not where it should be`);
+    const start = headerOffset + localLength + header.getUint16(26, true) + header.getUint16(28, true);
+    if (start + storedLength > offset) fail(`${name} ends after the archive`);
+    return start;
+  };
   return {
     entries,
-    async offsetOf({ name, headerOffset, byteLength }) {
-      const header = await read(headerOffset, localLength);
-      if (header.getUint32(0, true) !== signatures.local) fail(`${name} is not where it should be`);
-      const start = headerOffset + localLength + header.getUint16(26, true) + header.getUint16(28, true);
-      if (start + byteLength > size) fail(`${name} ends after the archive`);
-      return start;
+    offsetOf,
+    async open(entry) {
+      const { name, method, storedLength } = entry;
+      const label = `${source.name}: ${name}`;
+      if (method !== methods.stored && method !== methods.deflated)
+        throw new InputError(`${label}: expected it stored or deflated, found compression method ${method}`);
+      const bytes = partOf(source, await offsetOf(entry), storedLength, label);
+      return entry.isStored ? bytes : inflated(bytes, entry);
     },
   };
 }
@@ -117,15 +132,20 @@ function parseEntry(directory: DataView, at: number, fail: Fail): { entry: ZipEn
   const nameAt = at + entryLength;
   const next = nameAt + nameLength + extraLength + directory.getUint16(at + 32, true);
   if (!isThere(next)) return fail('its directory is damaged');
-  const name = new TextDecoder().decode(new Uint8Array(directory.buffer, nameAt, nameLength));
+  const name = new TextDecoder().decode(
+    new Uint8Array(directory.buffer, directory.byteOffset + nameAt, nameLength),
+  );
+  if (directory.getUint16(at + 8, true) & isEncrypted) fail(`${name} is encrypted`);
   const long = longNumbers(directory, nameAt + nameLength, extraLength);
   // in this order where they are in the extra field
-  const [uncompressed, byteLength, headerOffset] = [24, 20, 42].map((field) => {
+  const [byteLength, storedLength, headerOffset] = [24, 20, 42].map((field) => {
     const value = directory.getUint32(at + field, true);
     return value === inExtraField ? (long.shift() ?? fail(`the size of ${name} is missing`)) : value;
   }) as [number, number, number];
-  const isStored = directory.getUint16(at + 10, true) === 0 && uncompressed === byteLength;
-  return { entry: { name, isStored, byteLength, headerOffset }, next };
+  const method = directory.getUint16(at + 10, true);
+  const isStored = method === methods.stored && byteLength === storedLength;
+  const crc32 = directory.getUint32(at + 16, true);
+  return { entry: { name, isStored, method, storedLength, byteLength, crc32, headerOffset }, next };
 }
 
 /** The numbers of the extra field 1. */
@@ -139,4 +159,12 @@ function longNumbers(directory: DataView, start: number, length: number): number
     at += 4 + size;
   }
   return [];
+}
+
+/** Files that share bytes are how small archives pretend to be large ones. */
+function requireApart(entries: readonly ZipEntry[], directoryOffset: number, fail: Fail): void {
+  const sorted = [...entries].sort((a, b) => a.headerOffset - b.headerOffset);
+  for (const [i, { name, headerOffset, storedLength }] of sorted.entries())
+    if (!(headerOffset + localLength + storedLength <= (sorted[i + 1]?.headerOffset ?? directoryOffset)))
+      fail(`${name} overlaps what follows it`);
 }

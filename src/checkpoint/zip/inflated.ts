@@ -1,0 +1,84 @@
+import { Readable, pipeline } from 'node:stream';
+import { crc32, createInflateRaw } from 'node:zlib';
+import { InputError } from '../../errors.js';
+import { readBytes, requireInside, type ByteSource } from '../byte-source.js';
+
+const chunkLength = 2 ** 20;
+/** Of weights, which hardly shrink; deflate reaches a thousand for zeros. */
+const largestRatio = 100;
+/** Bytes, below which the ratio does not matter. */
+const small = 2 ** 24;
+
+export interface Inflatable {
+  readonly byteLength: number;
+  readonly crc32: number;
+}
+
+/**
+ * Deflated bytes, inflated as they are read: on from where the last read ended, or from the beginning for what lies
+ * before. So nothing is unpacked to a disk, and readers do well to go forwards.
+ *
+ * @throws InputError for what says that it holds a hundred times its size
+ */
+export function inflated(
+  compressed: ByteSource,
+  { byteLength: size, crc32: expected }: Inflatable,
+): ByteSource {
+  const { name } = compressed;
+  if (size > small && size > largestRatio * compressed.size)
+    throw new InputError(
+      `${name}: ${compressed.size} bytes say that they hold ${size}: expected at most ${largestRatio} times as many`,
+    );
+  let stream: Readable | undefined;
+  let chunks: AsyncIterator<Buffer> | undefined;
+  let chunk: Buffer = Buffer.alloc(0);
+  /** Of the first byte of `chunk`, and the checksum of all before it. */
+  let position = 0;
+  let checksum = 0;
+
+  const rewind = () => {
+    stream?.destroy();
+    stream = inflate(compressed);
+    chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+    chunk = Buffer.alloc(0);
+    position = checksum = 0;
+  };
+  const advance = async () => {
+    checksum = crc32(chunk, checksum);
+    position += chunk.length;
+    const next = await chunks!.next().catch((error: unknown) => {
+      throw new InputError(`${name}: cannot be inflated: ${(error as Error).message}`, { cause: error });
+    });
+    if (next.done) throw new InputError(`${name}: expected ${size} bytes, found ${position}`);
+    chunk = next.value;
+    if (position + chunk.length >= size && crc32(chunk.subarray(0, size - position), checksum) !== expected)
+      throw new InputError(`${name}: its checksum is another than the archive says`);
+  };
+  return {
+    name,
+    size,
+    async readInto(target, offset) {
+      requireInside(name, size, offset, target.byteLength);
+      if (!chunks || offset < position) rewind();
+      for (let done = 0; done < target.byteLength;) {
+        while (position + chunk.length <= offset + done) await advance();
+        const from = offset + done - position;
+        done += chunk.copy(target, done, from);
+      }
+    },
+    async close() {
+      stream?.destroy();
+    },
+  };
+}
+
+function inflate(compressed: ByteSource): Readable {
+  const inflater = createInflateRaw({ chunkSize: chunkLength });
+  async function* pieces() {
+    for (let at = 0; at < compressed.size; at += chunkLength)
+      yield await readBytes(compressed, at, Math.min(chunkLength, compressed.size - at));
+  }
+  // its errors reach the reader of the inflater
+  pipeline(Readable.from(pieces()), inflater, () => undefined);
+  return inflater;
+}
