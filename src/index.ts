@@ -27,6 +27,8 @@ export type { FromPretrainedOptions } from './pretrained/from-pretrained.js';
 export type { BodyInputs, LayerKeyValues } from './pretrained/model-inputs.js';
 export type { Generated, GenerationInputs } from './generation/generate.js';
 export type { GenerationOptions } from './generation/options.js';
+export { convert } from './convert/convert.js';
+export type { ConvertOptions, ConvertSummary } from './convert/options.js';
 export { verifyModel, type Check, type VerifyOptions } from './pretrained/verify.js';
 export type { SaveOptions } from './pretrained/save-pretrained.js';
 export type { LayerOutputs } from './pretrained/model-outputs.js';

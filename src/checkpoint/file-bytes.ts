@@ -31,6 +31,15 @@ export async function writeFully(file: FileHandle, source: Uint8Array): Promise<
   }
 }
 
+/** Writes all of `source` from byte `position` on. */
+export async function writeFullyAt(file: FileHandle, source: Uint8Array, position: number): Promise<void> {
+  let done = 0;
+  while (done < source.byteLength) {
+    const length = Math.min(source.byteLength - done, largestTransfer);
+    done += (await file.write(source, done, length, position + done)).bytesWritten;
+  }
+}
+
 /**
  * Writes a file so that, whenever the process or the machine stops, `path` is either as it was or complete: `write`
  * fills a new file in the same folder, which is flushed to the disk and renamed into place.

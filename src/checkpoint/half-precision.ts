@@ -33,3 +33,33 @@ function viewsOf({ buffer, byteOffset, length }: Float32Array): { halves: Uint16
     words: new Uint32Array(buffer, byteOffset, length),
   };
 }
+
+/** binary32 to binary16: to the nearest, ties to even; too large numbers become infinite, NaNs stay NaNs. */
+export function narrowFloat16(values: Float32Array): Uint16Array {
+  const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const halves = new Uint16Array(values.length);
+  const sum = new Float32Array(1);
+  const sumWord = new Uint32Array(sum.buffer);
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i]!;
+    const magnitude = word & 0x7fffffff;
+    let half: number;
+    if (magnitude > 0x7f800000) half = 0x7e00 | ((magnitude >>> 13) & 0x3ff);
+    else if (magnitude >= 0x47800000) half = 0x7c00;
+    else if (magnitude < 0x38800000) {
+      // below 2⁻¹⁴: beside 0.5, whose last bit is worth 2⁻²⁴, the processor rounds to the steps of subnormal halves
+      sum[0] = 0.5 + Math.abs(values[i]!);
+      half = sumWord[0]! - 0x3f000000;
+    } else half = (magnitude - 0x38000000 + 0xfff + ((magnitude >>> 13) & 1)) >>> 13;
+    halves[i] = ((word >>> 16) & 0x8000) | half;
+  }
+  return halves;
+}
+
+/** binary32 to bfloat16: to the nearest, ties to even; NaNs stay NaNs. */
+export function narrowBfloat16(values: Float32Array): Uint16Array {
+  const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  return Uint16Array.from(words, (word) =>
+    (word & 0x7fffffff) > 0x7f800000 ? (word >>> 16) | 0x40 : (word + 0x7fff + ((word >>> 16) & 1)) >>> 16,
+  );
+}

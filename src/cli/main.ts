@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { createRequire } from 'node:module';
 import { InputError } from '../errors.js';
+import { convertCommand } from './convert.js';
 import { pretrainCommand } from './pretrain.js';
 import { runCommand } from './run.js';
 import { trainTokenizerCommand } from './train-tokenizer.js';
@@ -10,13 +11,14 @@ import { verifyCommand } from './verify.js';
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
 const program = new Command('megatron-bert')
-  .description('Pretrain MegatronBERT models and run them.')
+  .description('Pretrain, convert and run MegatronBERT models.')
   .version(version)
   .option('--debug', 'print stack traces')
   .exitOverride()
   .addCommand(trainTokenizerCommand())
   .addCommand(pretrainCommand())
   .addCommand(runCommand())
+  .addCommand(convertCommand())
   .addCommand(verifyCommand());
 
 /** Bad input exits with 2, any other failure with 1; one line says what is wrong. */

@@ -72,7 +72,7 @@ const tiedTo: Readonly<Record<string, string>> = {
  * Under which names a parameter may be stored: a head class keeps its body under `bert.` and a bare body does not,
  * old files call layer norms' parameters gamma and beta, and of tied ones either may be there.
  */
-function storedNames(name: string): string[] {
+export function storedNames(name: string): string[] {
   const prefixed = name.startsWith('bert.') ? [name, name.slice('bert.'.length)] : [name, `bert.${name}`];
   const old = prefixed.map((candidate) =>
     candidate.replace(/\bln\.weight$|LayerNorm\.weight$/, (end) => end.replace('weight', 'gamma')),

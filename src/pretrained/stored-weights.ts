@@ -118,7 +118,7 @@ async function shardedWeights(indexFile: string, find: FindFile, read: ReadTenso
   return weights;
 }
 
-async function readWeightMap(indexFile: string): Promise<Map<string, string>> {
+export async function readWeightMap(indexFile: string): Promise<Map<string, string>> {
   let parsed: unknown;
   try {
     parsed = JSON.parse(await readFile(indexFile, 'utf8'));

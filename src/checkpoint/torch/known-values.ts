@@ -129,7 +129,7 @@ const known: Readonly<Record<string, Construct>> = {
   'torch._utils._rebuild_parameter': first,
   'torch._utils._rebuild_parameter_with_state': first,
   'torch.Size': sequence,
-  'torch.device': ([type, index]) => (index === undefined ? type : `${String(type)}:${String(index)}`),
+  'torch.device': ([type, index]) => (typeof index === 'number' ? `${String(type)}:${index}` : type),
 };
 const builtins: Readonly<Record<string, Construct>> = {
   dict: dictionary,

@@ -1,0 +1,79 @@
+/** Parts of a parameter to the whole and back, for any number of ranks. Works on bytes, whatever the numbers are. */
+import { partitionOf, type MegatronName } from './names.js';
+import { forEachStretch, type CheckpointVersion } from './query-key-value.js';
+
+export interface PartitionOptions {
+  readonly name: MegatronName;
+  /** Of the whole. */
+  readonly shape: readonly number[];
+  readonly itemSize: number;
+  readonly heads: number;
+  readonly version: CheckpointVersion;
+}
+
+/** The axis that a parameter is split along. */
+const axisOf = (name: MegatronName) => {
+  const partition = partitionOf(name);
+  return partition === 'heads' ? 0 : partition;
+};
+
+/** The shape of one of `ranks` equal parts. */
+export function partShape(name: MegatronName, shape: readonly number[], ranks: number): readonly number[] {
+  const axis = axisOf(name);
+  return axis === undefined ? shape : shape.with(axis, shape[axis]! / ranks);
+}
+
+/** Of a whole whose parts have this shape. @throws RangeError where they have no such axis */
+export function wholeShape(name: MegatronName, part: readonly number[], ranks: number): readonly number[] {
+  const axis = axisOf(name);
+  return axis === undefined ? part : part.with(axis, part[axis]! * ranks);
+}
+
+/** @param parts one for each rank */
+export function merge(parts: readonly Uint8Array[], options: PartitionOptions): Uint8Array {
+  const isWhole = parts.length === 1 && !isReordered(options);
+  if (isWhole || partitionOf(options.name) === undefined) return parts[0]!;
+  const whole = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  for (const [rank, part] of parts.entries())
+    forEachRun(options, rank, parts.length, (wholeAt, partAt, length) => {
+      whole.set(part.subarray(partAt, partAt + length), wholeAt);
+    });
+  return whole;
+}
+
+/** The part of one rank, which may be the whole itself. */
+export function split(whole: Uint8Array, rank: number, ranks: number, options: PartitionOptions): Uint8Array {
+  const isWhole = ranks === 1 && !isReordered(options);
+  if (isWhole || partitionOf(options.name) === undefined) return whole;
+  const part = new Uint8Array(whole.byteLength / ranks);
+  forEachRun(options, rank, ranks, (wholeAt, partAt, length) => {
+    part.set(whole.subarray(wholeAt, wholeAt + length), partAt);
+  });
+  return part;
+}
+
+const isReordered = ({ name, version }: PartitionOptions) => partitionOf(name) === 'heads' && version !== 0;
+
+/** Visits the runs of bytes that a rank's part has in common with the whole. */
+function forEachRun(
+  { name, shape, itemSize, heads, version }: PartitionOptions,
+  rank: number,
+  ranks: number,
+  visit: (wholeAt: number, partAt: number, length: number) => void,
+): void {
+  const partition = partitionOf(name);
+  const rowLength = itemSize * shape.slice(1).reduce((product, size) => product * size, 1);
+  const rows = shape[0]!;
+  if (partition === 'heads')
+    forEachStretch(
+      { heads, heldHeads: heads / ranks, rank, headSize: rows / (3 * heads), version },
+      (wholeRow, partRow, count) => {
+        visit(wholeRow * rowLength, partRow * rowLength, count * rowLength);
+      },
+    );
+  else if (partition === 0) visit((rank * rows * rowLength) / ranks, 0, (rows * rowLength) / ranks);
+  else {
+    const length = rowLength / ranks;
+    for (let row = 0; row < rows; row++) visit(row * rowLength + rank * length, row * length, length);
+  }
+}

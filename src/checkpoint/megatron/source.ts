@@ -1,0 +1,158 @@
+/**
+ * Where the partitions of a Megatron-LM checkpoint lie: in a folder, in a zip archive as NVIDIA's catalogue gives
+ * them, or in a single file. Source: Megatron-LM megatron/checkpointing.py, `get_checkpoint_name`.
+ */
+import { readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { InputError } from '../../errors.js';
+import { openFile, readBytes, type ByteSource } from '../byte-source.js';
+import { readZipDirectory } from '../zip/directory.js';
+
+export interface Partition {
+  readonly tensorRank: number;
+  readonly pipelineRank: number;
+  readonly file: ByteSource;
+}
+
+export interface MegatronSource {
+  readonly name: string;
+  readonly iteration: number | 'release';
+  readonly tensorSize: number;
+  readonly pipelineSize: number;
+  /** Of all ranks. */
+  readonly partitions: readonly Partition[];
+  readonly close: () => Promise<void>;
+}
+
+/** Files by their paths in a folder or archive. */
+interface Tree {
+  readonly names: readonly string[];
+  readonly open: (name: string) => Promise<ByteSource>;
+}
+
+const tracker = 'latest_checkpointed_iteration.txt';
+const partitionName =
+  /^(?:(?<above>.*)\/)?mp_rank_(?<tensor>\d{2,3})(?:_(?<pipeline>\d{3}))?\/model(?:_optim)?_rng\.pt$/;
+
+/** @throws InputError where there is no checkpoint, or not all of its partitions */
+export async function openMegatronSource(name: string): Promise<MegatronSource> {
+  const status = await stat(name).catch((error: unknown) => {
+    throw new InputError(`${name}: cannot be opened: ${(error as Error).message}`, { cause: error });
+  });
+  if (status.isDirectory()) return openTree(name, await folderTree(name));
+  const file = await openFile(name);
+  try {
+    const head = await readBytes(file, 0, Math.min(2, file.size));
+    const archive = head.toString('latin1') === 'PK' ? await readZipDirectory(file) : undefined;
+    const isArchive =
+      archive && ![...archive.entries.keys()].some((entry) => /^[^/]+\/data\.pkl$/.test(entry));
+    if (!isArchive) return singleFile(name, file);
+    const tree: Tree = {
+      names: [...archive.entries.keys()],
+      open: (entry) => archive.open(archive.entries.get(entry)!),
+    };
+    const opened = await openTree(name, tree);
+    return { ...opened, close: () => opened.close().then(file.close) };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+const singleFile = (name: string, file: ByteSource): MegatronSource => ({
+  name,
+  iteration: 'release',
+  tensorSize: 1,
+  pipelineSize: 1,
+  partitions: [{ tensorRank: 0, pipelineRank: 0, file }],
+  close: file.close,
+});
+
+/** `iter_0001000/mp_rank_00/model_optim_rng.pt` is three levels deep. */
+async function folderTree(folder: string, depth = 3): Promise<Tree> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const names: string[] = [];
+  for (const entry of entries) {
+    const isCheckpoint = /^(release|iter_\d+|mp_rank_\d.*)$/.test(entry.name);
+    if (!isCheckpoint) names.push(entry.name);
+    else if (depth > 1)
+      for (const name of (await folderTree(path.join(folder, entry.name), depth - 1)).names)
+        names.push(`${entry.name}/${name}`);
+  }
+  return { names, open: (name) => openFile(path.join(folder, name)) };
+}
+
+async function openTree(source: string, tree: Tree): Promise<MegatronSource> {
+  const alone = tree.names.find((name) => /^model(_optim)?_rng\.pt$/.test(name));
+  if (alone !== undefined) return singleFile(source, await tree.open(alone));
+  const found = tree.names.flatMap((name) => {
+    const { above = '', tensor, pipeline } = partitionName.exec(name)?.groups ?? {};
+    return tensor === undefined
+      ? []
+      : [{ name, above, tensorRank: Number(tensor), pipelineRank: Number(pipeline ?? 0) }];
+  });
+  const folder = await chooseFolder(source, tree, [...new Set(found.map(({ above }) => above))]);
+  const chosen = found.filter(({ above }) => above === folder);
+  const [tensorSize, pipelineSize] = gridOf(source, chosen);
+
+  const partitions: Partition[] = [];
+  const close = async () => {
+    for (const { file } of partitions) await file.close();
+  };
+  try {
+    for (const { name, tensorRank, pipelineRank } of chosen)
+      partitions.push({ tensorRank, pipelineRank, file: await tree.open(name) });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const number = /iter_(\d+)$/.exec(folder)?.[1];
+  return {
+    name: source,
+    iteration: number === undefined ? 'release' : Number(number),
+    tensorSize,
+    pipelineSize,
+    partitions,
+    close,
+  };
+}
+
+/** Of several checkpoints, the one that Megatron-LM would go on from. */
+async function chooseFolder(source: string, tree: Tree, folders: readonly string[]): Promise<string> {
+  if (folders.length === 1) return folders[0]!;
+  if (folders.length === 0)
+    throw new InputError(
+      `${source}: no Megatron-LM checkpoint: expected release/ or iter_…/ with mp_rank_00/model_optim_rng.pt`,
+    );
+  const trackerName = tree.names.find((name) => path.posix.basename(name) === tracker);
+  if (trackerName !== undefined) {
+    const file = await tree.open(trackerName);
+    const text = (await readBytes(file, 0, Math.min(file.size, 100))).toString().trim();
+    await file.close();
+    const wanted = /^\d+$/.test(text) ? `iter_${text.padStart(7, '0')}` : text;
+    const folder = folders.find((candidate) => path.posix.basename(candidate) === wanted);
+    if (folder === undefined)
+      throw new InputError(`${source}: ${tracker} names ${JSON.stringify(wanted)}, which is not there`);
+    return folder;
+  }
+  throw new InputError(
+    `${source}: several checkpoints and no ${tracker}; give one of ${[...folders].sort().join(', ')}`,
+  );
+}
+
+/** @throws InputError unless there is one partition for each pair of ranks */
+function gridOf(
+  source: string,
+  ranks: readonly { readonly tensorRank: number; readonly pipelineRank: number }[],
+): [tensorSize: number, pipelineSize: number] {
+  const sizes = [
+    1 + Math.max(...ranks.map(({ tensorRank }) => tensorRank)),
+    1 + Math.max(...ranks.map(({ pipelineRank }) => pipelineRank)),
+  ] as [number, number];
+  const [tensorSize, pipelineSize] = sizes;
+  if (ranks.length !== tensorSize * pipelineSize)
+    throw new InputError(
+      `${source}: expected ${tensorSize} × ${pipelineSize} partitions (tensor × pipeline), found ${ranks.length}`,
+    );
+  return sizes;
+}

@@ -1,0 +1,143 @@
+/** Model folders of any architecture whose weights are `pytorch_model.bin`, with safetensors in their place. */
+import { copyFile, readdir, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { isFloat } from '../checkpoint/megatron/model.js';
+import { storedArrays } from '../checkpoint/safetensors-header.js';
+import { openTorch, tensorsOf } from '../checkpoint/torch/read.js';
+import { itemSize, readTensor, tensorByteLength, type TorchTensor } from '../checkpoint/torch/tensor.js';
+import { InputError } from '../errors.js';
+import { readWeightMap } from '../pretrained/stored-weights.js';
+import { writeModelFiles, type SizedEntry } from '../pretrained/model-files.js';
+import { floatDtypes, type DtypeName } from './adapt.js';
+import { bitsOf, castBytes } from './numbers.js';
+
+export interface Rewritten {
+  readonly files: readonly string[];
+  readonly parameters: number;
+  readonly dtypes: ReadonlySet<string>;
+  readonly notes: readonly string[];
+}
+
+/** Files with more than this are weights of another form, and are left out. */
+const largestOther = 2 ** 26;
+/** A file whose tensors share storages may say that it holds more than it has: tied weights are twice. */
+const largestRatio = 8;
+
+/** @throws InputError where the folder has no such weights */
+export async function rewriteFolder(
+  source: string,
+  folder: string,
+  dtype: DtypeName | undefined,
+  onTensor: (done: number, total: number) => void,
+): Promise<Rewritten> {
+  const weightFiles = await torchFilesIn(source);
+  const opened = [];
+  try {
+    for (const file of weightFiles) opened.push({ file, ...(await openTorch(path.join(source, file))) });
+    const tensors = new Map(opened.flatMap(({ file, value }) => [...tensorsOf(value, file)]));
+    if (tensors.size === 0) throw new InputError(`${source}: ${weightFiles.join(', ')}: no tensors by name`);
+    const { kept, notes } = withoutTied(tensors);
+    const total = [...kept.values()].reduce((sum, tensor) => sum + tensorByteLength(tensor), 0);
+    await requireHeld(source, weightFiles, total);
+    let done = 0;
+    const entries = [...kept].map(([name, tensor]) =>
+      toEntry(name, tensor, dtype, () => {
+        onTensor((done += tensorByteLength(tensor)), total);
+      }),
+    );
+    const files = await writeModelFiles(folder, entries);
+    return {
+      files: [...files, ...(await copyOthers(source, folder))],
+      parameters: entries.reduce(
+        (sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1),
+        0,
+      ),
+      dtypes: new Set(entries.map((entry) => entry.dtype)),
+      notes,
+    };
+  } finally {
+    for (const { close } of opened) await close();
+  }
+}
+
+async function torchFilesIn(source: string): Promise<string[]> {
+  const names = await readdir(source);
+  if (names.includes('pytorch_model.bin')) return ['pytorch_model.bin'];
+  const index = 'pytorch_model.bin.index.json';
+  if (names.includes(index)) return [...new Set((await readWeightMap(path.join(source, index))).values())];
+  const isDone = names.some((name) => name.endsWith('.safetensors'));
+  throw new InputError(
+    isDone
+      ? `${source}: its weights are safetensors already; --to megatron makes a Megatron-LM checkpoint`
+      : `${source}: no weights: expected pytorch_model.bin or ${index}`,
+  );
+}
+
+/** Once each, as transformers stores them: what is tied is the same view of the same storage. */
+function withoutTied(tensors: ReadonlyMap<string, TorchTensor>) {
+  const names = new Map<string, string>();
+  const kept = new Map<string, TorchTensor>();
+  const notes: string[] = [];
+  for (const [name, tensor] of tensors) {
+    const { storage, offset, shape, strides } = tensor;
+    const { source, offset: start } = storage.place!;
+    const view = [source.name, start, storage.dtype, offset, shape.join('×'), strides.join('×')].join(' ');
+    const first = names.get(view);
+    if (first === undefined || shape.includes(0)) {
+      names.set(view, name);
+      kept.set(name, tensor);
+    } else notes.push(`${name} is ${first}, and stored once`);
+  }
+  return { kept, notes };
+}
+
+async function requireHeld(source: string, files: readonly string[], total: number): Promise<void> {
+  let size = 0;
+  for (const file of files) size += (await stat(path.join(source, file))).size;
+  if (total > largestRatio * size)
+    throw new InputError(`${source}: ${size} bytes say that they hold ${total} of numbers`);
+}
+
+function toEntry(
+  name: string,
+  tensor: TorchTensor,
+  dtype: DtypeName | undefined,
+  onRead: () => void,
+): SizedEntry {
+  const { shape } = tensor;
+  const from = tensor.dtype;
+  const to = dtype !== undefined && isFloat(from) ? floatDtypes[dtype] : from;
+  return {
+    name,
+    dtype: to,
+    shape,
+    byteLength: (tensorByteLength(tensor) / itemSize(from)) * itemSize(to),
+    data: async () => {
+      const bytes = await readTensor(tensor);
+      onRead();
+      if (isFloat(from) && isFloat(to)) return bitsOf(castBytes(bytes, from, to), to);
+      const array = storedArrays[from];
+      return new array(
+        bytes.buffer as ArrayBuffer,
+        bytes.byteOffset,
+        bytes.byteLength / array.BYTES_PER_ELEMENT,
+      );
+    },
+  };
+}
+
+/** The configuration, the tokenizer's files and whatever else is small; other forms of the weights are not. */
+async function copyOthers(source: string, folder: string): Promise<string[]> {
+  const copied: string[] = [];
+  const isWeights = (name: string) =>
+    /\.(bin|pt|pth|h5|msgpack|ot|onnx|safetensors)$|\.index\.json$/.test(name);
+  for (const entry of await readdir(source, { withFileTypes: true })) {
+    const file = path.join(source, entry.name);
+    if (entry.name.startsWith('.') || isWeights(entry.name)) continue;
+    const status = await stat(file).catch(() => undefined);
+    if (!status?.isFile() || status.size > largestOther) continue;
+    await copyFile(file, path.join(folder, entry.name));
+    copied.push(entry.name);
+  }
+  return copied;
+}
