@@ -53,7 +53,7 @@ export function partOf(source: ByteSource, offset: number, size: number, name: s
 /** @throws InputError where the source ends before */
 export async function readBytes(source: ByteSource, offset: number, length: number): Promise<Buffer> {
   requireInside(source.name, source.size, offset, length);
-  const bytes = Buffer.alloc(length);
+  const bytes = Buffer.allocUnsafeSlow(length);
   await source.readInto(bytes, offset);
   return bytes;
 }

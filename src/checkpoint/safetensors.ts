@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
 import { InputError } from '../errors.js';
-import { readFully, writeFileAtomically, writeFully } from './file-bytes.js';
+import { readFully, writeFileAtomically, writeFully, type WrittenFile } from './file-bytes.js';
 import { widenBfloat16, widenFloat16 } from './half-precision.js';
 import {
   encodeHeader,
@@ -157,14 +158,23 @@ export async function writeSafetensors(
   path: string,
   entries: Iterable<SafetensorsEntry>,
   metadata: Readonly<Record<string, string>> = {},
-): Promise<void> {
+): Promise<WrittenFile> {
   const sorted = [...entries].sort((a, b) => elementByteLength(b) - elementByteLength(a));
   checkNamesAndShapes(sorted);
   const header = encodeHeader(sorted, { format: 'pt', ...metadata });
+  const hash = createHash('sha256');
+  let length = 0;
   await writeFileAtomically(path, async (file) => {
-    await writeFully(file, header);
-    for (const entry of sorted) await writeFully(file, await entryBytes(entry));
+    const append = async (bytes: Uint8Array) => {
+      const written = writeFully(file, bytes);
+      hash.update(bytes);
+      length += bytes.byteLength;
+      await written;
+    };
+    await append(header);
+    for (const entry of sorted) await append(await entryBytes(entry));
   });
+  return { bytes: length, sha256: hash.digest('hex') };
 }
 
 function elementByteLength({ dtype }: SafetensorsEntry): number {

@@ -1,8 +1,7 @@
 /** Checkpoints of one layout in another: a whole model is read by parts, adapted, and written by parts. */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { access, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { checksumOf } from '../checkpoint/file-bytes.js';
 import { numberOf } from '../checkpoint/megatron/arguments.js';
 import type { WholeModel } from '../checkpoint/megatron/model.js';
 import { readMegatron } from '../checkpoint/megatron/read.js';
@@ -11,7 +10,7 @@ import { areNested, makeFolder } from '../checkpoint/new-folder.js';
 import { itemSize } from '../checkpoint/torch/tensor.js';
 import { InputError } from '../errors.js';
 import { megatronBertConfig } from '../model/config.js';
-import { writeModelFiles } from '../pretrained/model-files.js';
+import { writeModelFiles, type ModelFile } from '../pretrained/model-files.js';
 import { configJson } from '../pretrained/save-pretrained.js';
 import { findWeights } from '../pretrained/stored-weights.js';
 import { dtypeOf, paddedVocabulary, withDtype, withVocabulary } from './adapt.js';
@@ -32,7 +31,7 @@ import {
 } from './config.js';
 import { wholeModelOf } from './from-transformers.js';
 import { modelCard } from './model-card.js';
-import type { ConvertedFile, ConvertOptions, ConvertSummary } from './options.js';
+import type { ConvertOptions, ConvertSummary } from './options.js';
 import { rewriteFolder } from './rewrite-folder.js';
 import { writeTokenizerFiles } from './tokenizer-files.js';
 import { transformersEntries } from './to-transformers.js';
@@ -54,10 +53,7 @@ export async function convert(
   const opened = await openSource(source, options);
   try {
     const overwrite = options.overwriteOutputDir ?? false;
-    const written = await makeFolder(destination, { overwrite }, async (folder) => {
-      const result = await opened.write(folder, options);
-      return { ...result, files: await checksums(folder, result.files) };
-    });
+    const written = await makeFolder(destination, { overwrite }, (folder) => opened.write(folder, options));
     const seconds = (performance.now() - started) / 1000;
     return { source, destination, from: opened.from, ...written, seconds };
   } finally {
@@ -65,9 +61,7 @@ export async function convert(
   }
 }
 
-type Written = Omit<ConvertSummary, 'source' | 'destination' | 'from' | 'files' | 'seconds'> & {
-  readonly files: readonly string[];
-};
+type Written = Omit<ConvertSummary, 'source' | 'destination' | 'from' | 'seconds'>;
 
 interface Opened {
   /** What it is, for people. */
@@ -200,7 +194,7 @@ async function writeMegatronFolder(
   const { version, tensorSize, pipelineSize } = layout;
   return {
     to: `Megatron-LM, version ${version}, ${tensorSize} × ${pipelineSize} partitions`,
-    files,
+    files: await withChecksums(folder, files),
     notes: isPadded
       ? [
           `padded the vocabulary from ${known} to ${model.sizes.vocabulary} rows, as Megatron-LM does for so many ranks`,
@@ -224,7 +218,7 @@ async function writeTransformersFolder(
     vocabFile === undefined ? [] : ['vocab.txt', 'tokenizer.json', 'tokenizer_config.json'];
   await writeFile(path.join(folder, 'config.json'), configText(model, asTransformers));
   const weights = asTransformers
-    ? await writeAsTransformers(model, folder, onBytes)
+    ? await withChecksums(folder, await writeAsTransformers(model, folder, onBytes))
     : await writeModelFiles(
         folder,
         transformersEntries(model).map((entry) => ({
@@ -241,7 +235,7 @@ async function writeTransformersFolder(
   await writeFile(path.join(folder, 'README.md'), modelCard(model, path.basename(source), described, all));
   return {
     to: asTransformers ? 'transformers, as its script does' : 'transformers',
-    files: [...weights, 'config.json', ...tokenizerFiles, 'README.md'],
+    files: [...weights, ...(await withChecksums(folder, ['config.json', ...tokenizerFiles, 'README.md']))],
     notes: all,
   };
 }
@@ -278,16 +272,8 @@ function differences(model: WholeModel): string[] {
   return notes;
 }
 
-async function checksums(folder: string, names: readonly string[]): Promise<ConvertedFile[]> {
-  const files: ConvertedFile[] = [];
-  for (const name of names) {
-    const hash = createHash('sha256');
-    let bytes = 0;
-    for await (const chunk of createReadStream(path.join(folder, name), { highWaterMark: 2 ** 20 })) {
-      hash.update(chunk as Buffer);
-      bytes += (chunk as Buffer).length;
-    }
-    files.push({ name, bytes, sha256: hash.digest('hex') });
-  }
+async function withChecksums(folder: string, names: readonly string[]): Promise<ModelFile[]> {
+  const files: ModelFile[] = [];
+  for (const name of names) files.push({ name, ...(await checksumOf(path.join(folder, name))) });
   return files;
 }

@@ -1,4 +1,5 @@
 import type { CheckpointVersion } from '../checkpoint/megatron/query-key-value.js';
+import type { ModelFile } from '../pretrained/model-files.js';
 
 export interface ConvertOptions {
   /** Whose layout to write: transformers' by default. */
@@ -29,12 +30,6 @@ export interface ConvertProgress {
   readonly total: number;
 }
 
-export interface ConvertedFile {
-  readonly name: string;
-  readonly bytes: number;
-  readonly sha256: string;
-}
-
 export interface ConvertSummary {
   readonly source: string;
   readonly destination: string;
@@ -44,7 +39,7 @@ export interface ConvertSummary {
   readonly model_type: string;
   readonly parameters: number;
   readonly dtype: string;
-  readonly files: readonly ConvertedFile[];
+  readonly files: readonly ModelFile[];
   readonly seconds: number;
   /** What was guessed, and what is otherwise than transformers' script makes it. */
   readonly notes: readonly string[];

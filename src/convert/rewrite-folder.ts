@@ -1,18 +1,19 @@
 /** Model folders of any architecture whose weights are `pytorch_model.bin`, with safetensors in their place. */
 import { copyFile, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { checksumOf } from '../checkpoint/file-bytes.js';
 import { isFloat } from '../checkpoint/megatron/model.js';
 import { storedArrays } from '../checkpoint/safetensors-header.js';
 import { openTorch, tensorsOf } from '../checkpoint/torch/read.js';
 import { itemSize, readTensor, tensorByteLength, type TorchTensor } from '../checkpoint/torch/tensor.js';
 import { InputError } from '../errors.js';
 import { readWeightMap } from '../pretrained/stored-weights.js';
-import { writeModelFiles, type SizedEntry } from '../pretrained/model-files.js';
+import { writeModelFiles, type ModelFile, type SizedEntry } from '../pretrained/model-files.js';
 import { floatDtypes, type DtypeName } from './adapt.js';
 import { bitsOf, castBytes } from './numbers.js';
 
 export interface Rewritten {
-  readonly files: readonly string[];
+  readonly files: readonly ModelFile[];
   readonly parameters: number;
   readonly dtypes: ReadonlySet<string>;
   readonly notes: readonly string[];
@@ -127,8 +128,8 @@ function toEntry(
 }
 
 /** The configuration, the tokenizer's files and whatever else is small; other forms of the weights are not. */
-async function copyOthers(source: string, folder: string): Promise<string[]> {
-  const copied: string[] = [];
+async function copyOthers(source: string, folder: string): Promise<ModelFile[]> {
+  const copied: ModelFile[] = [];
   const isWeights = (name: string) =>
     /\.(bin|pt|pth|h5|msgpack|ot|onnx|safetensors)$|\.index\.json$/.test(name);
   for (const entry of await readdir(source, { withFileTypes: true })) {
@@ -136,8 +137,9 @@ async function copyOthers(source: string, folder: string): Promise<string[]> {
     if (entry.name.startsWith('.') || isWeights(entry.name)) continue;
     const status = await stat(file).catch(() => undefined);
     if (!status?.isFile() || status.size > largestOther) continue;
-    await copyFile(file, path.join(folder, entry.name));
-    copied.push(entry.name);
+    const copy = path.join(folder, entry.name);
+    await copyFile(file, copy);
+    copied.push({ name: entry.name, ...(await checksumOf(copy)) });
   }
   return copied;
 }

@@ -1,6 +1,7 @@
 /** The weights of a model folder: one safetensors file, or several and their index. */
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { checksumOf, type WrittenFile } from '../checkpoint/file-bytes.js';
 import { writeSafetensors, type SafetensorsEntry } from '../checkpoint/safetensors.js';
 
 /** A parameter to write, with its size in bytes. */
@@ -8,25 +9,36 @@ export interface SizedEntry extends SafetensorsEntry {
   readonly byteLength: number;
 }
 
+export interface ModelFile extends WrittenFile {
+  readonly name: string;
+}
+
 /** Bytes of a file, as in transformers. */
 export const largestShard = 5e9;
 
-/** Writes the parameters in the order in which they are given, in files of at most a size. @returns the files' names */
+/** Writes the parameters in the order in which they are given, in files of at most a size. */
 export async function writeModelFiles(
   folder: string,
   entries: readonly SizedEntry[],
   limit = largestShard,
-): Promise<string[]> {
+): Promise<ModelFile[]> {
   const shards = divide(entries, limit);
   const names = shards.map((_, i) =>
     shards.length === 1
       ? 'model.safetensors'
       : `model-${number(i + 1)}-of-${number(shards.length)}.safetensors`,
   );
-  for (const [i, shard] of shards.entries()) await writeSafetensors(path.join(folder, names[i]!), shard);
-  if (shards.length > 1) await writeIndex(folder, names, shards);
+  const files: ModelFile[] = [];
+  for (const [i, shard] of shards.entries()) {
+    const name = names[i]!;
+    files.push({ name, ...(await writeSafetensors(path.join(folder, name), shard)) });
+  }
+  if (shards.length > 1) {
+    await writeIndex(folder, names, shards);
+    files.push({ name: indexName, ...(await checksumOf(path.join(folder, indexName))) });
+  }
   await removeOthers(folder, names);
-  return shards.length > 1 ? [...names, indexName] : names;
+  return files;
 }
 
 const indexName = 'model.safetensors.index.json';

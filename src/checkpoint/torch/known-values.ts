@@ -86,8 +86,9 @@ const tensor: Construct = ([storage, offset, shape, strides]) =>
         dtype: storage.dtype,
         storage,
         offset: offset as number,
-        shape,
-        strides,
+        // a pickle may still change its lists, when they were checked
+        shape: [...shape],
+        strides: [...strides],
       } satisfies TorchTensor)
     : undefined;
 
@@ -129,7 +130,8 @@ const known: Readonly<Record<string, Construct>> = {
   'torch._utils._rebuild_parameter': first,
   'torch._utils._rebuild_parameter_with_state': first,
   'torch.Size': sequence,
-  'torch.device': ([type, index]) => (typeof index === 'number' ? `${String(type)}:${index}` : type),
+  'torch.device': ([type, index]) =>
+    typeof type === 'string' && typeof index === 'number' ? `${type}:${index}` : type,
 };
 const builtins: Readonly<Record<string, Construct>> = {
   dict: dictionary,

@@ -27,9 +27,15 @@ export interface Restorable {
   readonly restore: (state: unknown) => void;
 }
 
+/** Bytes of memory that values may take, about; what several pickles share is spent by all of them. */
+export interface Budget {
+  left: number;
+}
+
 export interface UnpickleOptions {
   /** Named in errors. */
   readonly source: string;
+  readonly budget: Budget;
   /** The plain data that a call stands for; undefined where it is not known. */
   readonly construct: (type: PickleGlobal, args: readonly unknown[]) => unknown;
   /** What a reference to something outside the pickle stands for. */
@@ -49,33 +55,40 @@ export interface Unpickled {
 export class IncompletePickle extends InputError {}
 
 const mark = Symbol('mark');
-/** Bytes of memory that values may take, about: a state dictionary takes a thousand for a tensor. */
-const mostMemory = 64 * 2 ** 20;
-/** About what one value takes, by what it is. */
-const memoryOf = { value: 16, memo: 48, array: 64, object: 192, map: 256, digit: 64 };
+/** About what one value takes, by what it is; items are of lists and dictionaries. */
+const memoryOf = { value: 32, text: 32, memo: 80, item: 64, array: 64, object: 256, map: 256, digit: 64 };
 /** Bytes of the longest integer. */
 const longestInteger = 1024;
+/** Characters of the name of a class, or of its module. */
+const longestName = 1000;
+const stop = '.'.charCodeAt(0);
+
+/**
+ * For files of so many bytes: a state dictionary takes about three thousand for a tensor, which is little beside the
+ * tensor's numbers in large files.
+ */
+export const budgetFor = (byteLength: number): Budget => ({ left: 2 ** 25 + byteLength / 16 });
 
 /** @throws InputError for what is no pickle; IncompletePickle for the beginning of one */
 export function unpickle(
   bytes: Uint8Array,
-  { source, construct, persistent }: UnpickleOptions,
+  { source, budget, construct, persistent }: UnpickleOptions,
   start = 0,
 ): Unpickled {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const characters = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const stack: unknown[] = [];
   const memo = new Map<number, unknown>();
   const globals = new Set<string>();
   let at = start;
-  let memory = 0;
 
   const message = (problem: string) => `${source}: not a pickle that can be read: ${problem} at byte ${at}`;
   const fail = (problem: string): never => {
     throw new InputError(message(problem));
   };
   const spend = (amount: number) => {
-    memory += amount;
-    if (memory > mostMemory) fail(`its values take more than ${mostMemory / 2 ** 20} MiB`);
+    budget.left -= amount;
+    if (budget.left < 0) fail('its values take more memory than such a file may');
   };
   const take = (length: number): number => {
     if (!(length >= 0)) fail(`a length of ${length}`);
@@ -91,25 +104,27 @@ export function unpickle(
   const uint64 = () => Number(view.getBigUint64(take(8), true));
   const raw = (length: number) => bytes.subarray(take(length), at);
   const copied = (length: number) => {
+    const found = raw(length);
     spend(length + memoryOf.object);
-    return raw(length).slice();
+    return found.slice();
   };
   const text = (length: number) => {
-    spend(length);
-    return new TextDecoder().decode(raw(length));
+    const from = take(length);
+    spend(2 * length + memoryOf.text);
+    return characters.toString('utf8', from, at);
   };
   const line = () => {
     const end = bytes.indexOf(10, at);
     if (end < 0) throw new IncompletePickle(message('a line has no end'));
-    spend(end - at);
-    const found = Buffer.from(raw(end - at)).toString('latin1');
-    take(1);
-    return found;
+    spend(end - at + memoryOf.text);
+    const from = take(end + 1 - at);
+    return characters.toString('latin1', from, end);
   };
   const integer = (length: number) => {
     if (length > longestInteger) fail(`an integer of ${length} bytes`);
+    const found = raw(length);
     spend(memoryOf.digit * length);
-    return plainInteger(twosComplement(raw(length)));
+    return plainInteger(twosComplement(found));
   };
   const decimal = () => {
     const digits = line().replace(/L$/, '');
@@ -146,13 +161,14 @@ export function unpickle(
     const target = peek();
     const items = isObject(target) ? target.items : target;
     if (!Array.isArray(items)) return fail('a list is missing');
+    spend(memoryOf.value * values.length);
     for (const value of values) items.push(value);
   };
   const setItems = (values: readonly unknown[]) => {
     const target = peek();
     if (values.length % 2 !== 0) fail('a key has no value');
     if (!(target instanceof Map) && !isObject(target)) return fail('a dictionary is missing');
-    spend(memoryOf.memo * values.length);
+    spend(memoryOf.item * values.length);
     for (let i = 0; i < values.length; i += 2)
       if (target instanceof Map) target.set(values[i], values[i + 1]);
       else target.items.push([values[i], values[i + 1]]);
@@ -164,13 +180,15 @@ export function unpickle(
   };
   const named = (module: unknown, name: unknown) => {
     if (typeof module !== 'string' || typeof name !== 'string') return fail('the name of a class is missing');
-    spend(memoryOf.object);
+    if (module.length > longestName || name.length > longestName) fail('a class with a very long name');
+    spend(memoryOf.object + 2 * (module.length + name.length));
     globals.add(`${module}.${name}`);
     return { kind: 'global', module, name } satisfies PickleGlobal;
   };
   const call = (type: unknown, args: unknown) => {
     if (!Array.isArray(args)) return fail('arguments are missing');
-    spend(memoryOf.object);
+    // what is made of them may be a copy
+    spend(memoryOf.object + lengthOf(args) + args.reduce((sum: number, item) => sum + lengthOf(item), 0));
     const known = isGlobal(type) ? construct(type, args) : undefined;
     return known ?? ({ kind: 'object', type, arguments: args, items: [] } satisfies PickleObject);
   };
@@ -238,6 +256,7 @@ export function unpickle(
     },
     '\x92'() {
       const [type, args, keywords] = popMany(3);
+      spend(lengthOf(args));
       return call(type, [...(Array.isArray(args) ? (args as unknown[]) : []), keywords]);
     },
     o() {
@@ -257,7 +276,7 @@ export function unpickle(
   const effects: Readonly<Record<string, () => unknown>> = {
     '\x80': byte,
     '\x95': uint64,
-    0: () => stack.pop(),
+    0: () => (stack.length === 0 ? fail('a value is missing') : stack.pop()),
     1: popToMark,
     a() {
       append([pop()]);
@@ -295,13 +314,24 @@ export function unpickle(
     b: build,
   };
 
+  const operations: (() => unknown)[] = [];
+  for (const [opcode, value] of Object.entries(values))
+    operations[opcode.charCodeAt(0)] = () => {
+      push(value());
+    };
+  for (const [opcode, effect] of Object.entries(effects)) operations[opcode.charCodeAt(0)] = effect;
   for (;;) {
-    const opcode = String.fromCharCode(byte());
-    if (opcode === '.') return { value: pop(), end: at, globals };
-    if (Object.hasOwn(values, opcode)) push(values[opcode]!());
-    else if (Object.hasOwn(effects, opcode)) effects[opcode]!();
-    else fail(`an unknown opcode ${opcode.charCodeAt(0)}`);
+    const opcode = byte();
+    if (opcode === stop) return { value: pop(), end: at, globals };
+    (operations[opcode] ?? (() => fail(`an unknown opcode ${opcode}`)))();
   }
+}
+
+/** What a copy of a value takes. */
+function lengthOf(value: unknown): number {
+  if (Array.isArray(value)) return memoryOf.item * value.length;
+  if (typeof value === 'string') return 2 * value.length;
+  return value instanceof Uint8Array ? value.byteLength : 0;
 }
 
 const hasKind = (value: unknown, kind: string) =>
@@ -319,7 +349,8 @@ function unescape(text: string): string {
     /\\(?:x(..)|u(.{4})|U(.{8})|(.))/g,
     (whole, two, four, eight, one: string | undefined) => {
       const digits = (two ?? four ?? eight) as string | undefined;
-      if (digits !== undefined) return String.fromCodePoint(Math.min(parseInt(digits, 16) || 0, 0x10ffff));
+      if (digits !== undefined)
+        return String.fromCodePoint(/^[\da-f]+$/i.test(digits) ? Math.min(parseInt(digits, 16), 0x10ffff) : 0);
       return { n: '\n', r: '\r', t: '\t', '\\': '\\', "'": "'", '"': '"' }[one!] ?? whole;
     },
   );

@@ -1,9 +1,11 @@
-import { Readable, pipeline } from 'node:stream';
+import { PassThrough, Readable, pipeline } from 'node:stream';
 import { crc32, createInflateRaw } from 'node:zlib';
 import { InputError } from '../../errors.js';
 import { readBytes, requireInside, type ByteSource } from '../byte-source.js';
 
-const chunkLength = 2 ** 20;
+const chunkLength = 2 ** 22;
+/** Bytes that are inflated while the reader works on those before. */
+const aheadLength = 2 ** 24;
 /** Of weights, which hardly shrink; deflate reaches a thousand for zeros. */
 const largestRatio = 100;
 /** Bytes, below which the ratio does not matter. */
@@ -78,7 +80,8 @@ function inflate(compressed: ByteSource): Readable {
     for (let at = 0; at < compressed.size; at += chunkLength)
       yield await readBytes(compressed, at, Math.min(chunkLength, compressed.size - at));
   }
-  // its errors reach the reader of the inflater
-  pipeline(Readable.from(pieces()), inflater, () => undefined);
-  return inflater;
+  const ahead = new PassThrough({ highWaterMark: aheadLength });
+  // errors reach the reader of the last
+  pipeline(Readable.from(pieces()), inflater, ahead, () => undefined);
+  return ahead;
 }
