@@ -34,11 +34,11 @@ def same(found, expected):
 
 
 def flat(value, prefix=""):
-    for key, item in value.items():
-        if isinstance(item, dict):
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(item, (dict, list, tuple)):
             yield from flat(item, f"{prefix}{key}.")
         else:
-            yield prefix + key, item
+            yield f"{prefix}{key}", item
 
 
 def check_reading(folder):
@@ -78,6 +78,36 @@ def check_writing(folder):
                 equal += state.get("checkpoint_version", 0) == version
                 count += 2
     print(f"written: {equal // 2} of {count // 2} partitions load with weights_only=True and have Megatron-LM's keys and bits")
+    return equal == count
+
+
+def check_training(folder):
+    """What Adam goes on from, shared out anew: as PyTorch would have it there."""
+    equal, count = 0, 0
+    layouts = list(itertools.product([1, 2, 4], [1, 2]))
+    for kind, dtype in itertools.product(["bert", "gpt2"], DTYPES):
+        for ranks, stages in layouts:
+            path = folder / f"training-{kind}-{dtype}-{ranks}-{stages}"
+            write_checkpoint(path, kind, 3, ranks, stages, dtype=DTYPES[dtype], with_optimizer=True)
+        for source, target in itertools.product(layouts, layouts):
+            name = lambda layout: f"training-{kind}-{dtype}-{layout[0]}-{layout[1]}"
+            ours = folder / f"{name(source)}-{target[0]}-{target[1]}"
+            options = dict(to="megatron", tensorModelParallelSize=target[0], pipelineModelParallelSize=target[1])
+            convert([(folder / name(source), ours, options)])
+            for file in sorted(ours.rglob("*.pt")):
+                found = torch.load(file, weights_only=True)
+                theirs = torch.load(folder / name(target) / file.relative_to(ours), weights_only=False)
+                parts = [[dict(flat(x[key])) for key in ("model", "optimizer", "lr_scheduler")] for x in (found, theirs)]
+                same_keys = [set(x) for x in parts[0]] == [set(x) for x in parts[1]]
+                same_values = all(
+                    torch.equal(torch.as_tensor(x[key]), torch.as_tensor(y[key])) if not isinstance(y[key], str) else x[key] == y[key]
+                    for x, y in zip(*parts)
+                    for key in y
+                    if y[key] is not None
+                )
+                equal += same_keys and same_values
+                count += 1
+    print(f"training: {equal} of {count} partitions, shared out anew, have the optimizer's state that PyTorch gives them")
     return equal == count
 
 
@@ -141,7 +171,7 @@ def main():
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        results = [check_reading(folder), check_writing(folder)]
+        results = [check_reading(folder), check_writing(folder), check_training(folder)]
         if arguments.scripts:
             results.append(check_script(arguments.scripts, folder))
     sys.exit(0 if all(results) else 1)

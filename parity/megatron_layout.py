@@ -123,7 +123,7 @@ def stage(kind, weights, version, rank, ranks, number, stages):
 def arguments(kind, version, ranks, stages):
     tokenizer = "BertWordPieceLowerCase" if kind == "bert" else "GPT2BPETokenizer"
     fields = dict(num_layers=LAYERS, hidden_size=HIDDEN, num_attention_heads=HEADS, max_position_embeddings=POSITIONS)
-    fields |= dict(padded_vocab_size=VOCABULARY, make_vocab_size_divisible_by=8, tokenizer_type=tokenizer)
+    fields |= dict(padded_vocab_size=VOCABULARY, make_vocab_size_divisible_by=4, tokenizer_type=tokenizer)
     fields |= dict(hidden_dropout=0.1, attention_dropout=0.1, openai_gelu=False, layernorm_epsilon=1e-5, params_dtype=torch.half)
     if version == 0:
         return argparse.Namespace(**fields, model_parallel_size=ranks)
@@ -137,7 +137,62 @@ def cast(value, dtype):
     return type(value)((key, cast(item, dtype)) for key, item in value.items()) if isinstance(value, dict) else value
 
 
-def write_checkpoint(folder, kind, version, ranks=1, stages=1, with_args=True, is_zip=True, dtype=torch.float32):
+def modules(kind, version, last, several, layers):
+    """The parameters of one rank as Megatron-LM's modules hold them: [path in the model, parameter of a layer norm?]"""
+    affine = lambda *path, norm=False: [((*path, k), norm) for k in ("weight", "bias")]
+    flat = lambda group, name, norm=False: [(("language_model", group, f"{name}.{k}"), norm) for k in ("weight", "bias")]
+    encoder, attention = ("encoder", "self_attention") if version >= 3 else ("transformer", "attention")
+    first = last and not several or not last
+    embeddings = ["word_embeddings", "position_embeddings"] + (["tokentype_embeddings"] if kind == "bert" else [])
+    order = [(("language_model", "embedding", name, "weight"), False) for name in embeddings] if first else []
+    for i in range(layers):
+        for name in ("input_layernorm", f"{attention}.query_key_value", f"{attention}.dense"):
+            order += flat(encoder, f"layers.{i}.{name}", norm="layernorm" in name)
+        for name in ("post_attention_layernorm", "mlp.dense_h_to_4h", "mlp.dense_4h_to_h"):
+            order += flat(encoder, f"layers.{i}.{name}", norm="layernorm" in name)
+    if last:
+        order += flat(encoder, "final_layernorm", norm=True)
+        order += flat("pooler", "dense") if kind == "bert" else []
+        order += [(("word_embeddings_for_head", "weight"), False)] if several else []
+    if last and kind == "bert":
+        order += [(("lm_head", "bias"), False)]
+        order += [(("lm_head", f"{name}.{k}"), name == "layernorm") for name in ("dense", "layernorm") for k in ("weight", "bias")]
+        order += affine("binary_head")
+    return order
+
+
+def optimizer_state(model, kind, version, last, several, layers, dtype):
+    """Adam's state after some steps, as `save_checkpoint` of 2.5 stores it. Moments are functions of the weights, so
+    that any part of them can be told."""
+    decayed, others = [], []
+    for path, norm in modules(kind, version, last, several, layers):
+        parameter = model
+        for key in path:
+            parameter = parameter[key]
+        is_other = norm or path[-1].split(".")[-1] == "bias"
+        (others if is_other else decayed).append(torch.nn.Parameter(parameter.float().clone()))
+    adam = torch.optim.AdamW([dict(params=decayed), dict(params=others, weight_decay=0.0)], lr=1e-4)
+    before = [[p.detach().clone() for p in group] for group in (decayed, others)]
+    sum((p * 0).sum() for p in decayed + others).backward()
+    adam.step()
+    state = adam.state_dict()
+    for i, weights in enumerate(before[0] + before[1]):
+        state["state"][i] |= dict(exp_avg=2 * weights, exp_avg_sq=weights**2, step=torch.tensor(7.0))
+    if dtype == torch.float32:
+        return state
+    # as apex counts: steps belong to groups
+    for entry in state["state"].values():
+        del entry["step"]
+    for group in state["param_groups"]:
+        group["step"] = 7
+    masters = [[weights + 2.0**-14 for weights in group] for group in before]
+    scaler = dict(scale=65536.0, growth_tracker=3, hysteresis_tracker=2)
+    return dict(optimizer=state, grad_scaler=scaler, fp32_from_fp16_params=masters)
+
+
+def write_checkpoint(
+    folder, kind, version, ranks=1, stages=1, with_args=True, is_zip=True, dtype=torch.float32, with_optimizer=False
+):
     """A checkpoint folder as Megatron-LM leaves it."""
     weights = random_model(kind)
     folder = Path(folder)
@@ -151,6 +206,10 @@ def write_checkpoint(folder, kind, version, ranks=1, stages=1, with_args=True, i
                 state["args"] = arguments(kind, version, ranks, stages)
             if version > 0:
                 state["checkpoint_version"] = float(version)
+            if with_optimizer:
+                last, layers = number == stages - 1, LAYERS // stages
+                state["optimizer"] = optimizer_state(state["model"], kind, version, last, stages > 1, layers, dtype)
+                state["lr_scheduler"] = dict(max_lr=1e-4, num_steps=56, decay_style="linear")
             state["rng"] = torch.arange(16, dtype=torch.uint8)
             torch.save(state, path, _use_new_zipfile_serialization=is_zip)
     (folder / "latest_checkpointed_iteration.txt").write_text("release")

@@ -58,16 +58,37 @@ function checksumsOf(root: string): Record<string, string> {
   );
 }
 
-/** `model.lm_head.bias` and so on, with their bytes. */
-async function flatTensors(value: unknown, prefix = ''): Promise<Map<string, string>> {
-  const flat = new Map<string, string>();
+/** `lm_head.bias` and so on: numbers, and tensors with their bytes. */
+async function flatten(value: unknown, prefix = ''): Promise<Map<string, unknown>> {
   if (isTensor(value)) {
-    const bytes = Buffer.from(await readTensor(value)).toString('hex');
-    flat.set(prefix, `${value.dtype} [${value.shape.join(', ')}] ${bytes}`);
-  } else if (value instanceof Map)
-    for (const [key, item] of value)
-      for (const [name, text] of await flatTensors(item, `${prefix}.${String(key)}`)) flat.set(name, text);
+    const bytes = Buffer.from(await readTensor(value));
+    // a counter, which PyTorch keeps as a tensor or as a number
+    if (value.shape.length === 0) return new Map([[prefix, bytes.readFloatLE()]]);
+    return new Map([[prefix, `${value.dtype} [${value.shape.join(', ')}] ${bytes.toString('hex')}`]]);
+  }
+  const entries = value instanceof Map ? [...value] : Array.isArray(value) ? [...value.entries()] : undefined;
+  if (!entries) return new Map([[prefix, value]]);
+  const flat = new Map<string, unknown>();
+  for (const [key, item] of entries as [unknown, unknown][])
+    for (const [name, found] of await flatten(item, `${prefix}.${String(key)}`)) flat.set(name, found);
   return flat;
+}
+
+/** The same entries of all partitions, in what we wrote and in what PyTorch did. */
+async function compareEntries(checkpoint: string, name: string, keys: readonly string[]): Promise<void> {
+  const source = await openFile(archive(name));
+  const directory = await readZipDirectory(source);
+  for (const entry of directory.entries.values()) {
+    if (!entry.name.endsWith('.pt')) continue;
+    const theirs = await readTorch(await directory.open(entry));
+    const ours = await openTorch(path.join(checkpoint, entry.name));
+    for (const key of keys) {
+      const [found, expected] = [ours, theirs].map(({ value }) => (value as Map<string, unknown>).get(key));
+      expect(await flatten(found), key).toEqual(await flatten(expected));
+    }
+    await ours.close();
+  }
+  await source.close();
 }
 
 /** The model folder that a checkpoint becomes. */
@@ -106,19 +127,7 @@ describe.each(kinds)('%s', (kind) => {
         checkpointVersion: version,
         dtype,
       });
-      const source = await openFile(archive(name));
-      const directory = await readZipDirectory(source);
-      for (const entry of directory.entries.values()) {
-        if (!entry.name.endsWith('.pt')) continue;
-        const theirs = await readTorch(await directory.open(entry));
-        const ours = await openTorch(path.join(checkpoint, entry.name));
-        const [found, expected] = [ours, theirs].map(({ value }) =>
-          (value as Map<string, Map<string, unknown>>).get('model')!,
-        );
-        expect(await flatTensors(found)).toEqual(await flatTensors(expected));
-        await ours.close();
-      }
-      await source.close();
+      await compareEntries(checkpoint, name, ['model']);
     },
   );
 
@@ -132,6 +141,64 @@ describe.each(kinds)('%s', (kind) => {
       expect(checksumsOf(third)).toEqual(checksumsOf(first));
     },
   );
+});
+
+describe('what training goes on from', () => {
+  const trained = (version: number, layout: string, dtype: string) =>
+    `training-${version}-${layout}-${dtype}`;
+
+  test.each([
+    ...['1x1', '2x2', '4x1'].flatMap((from) =>
+      ['1x1', '2x2', '4x1'].map((to) => [3, from, to, 'fp16'] as const),
+    ),
+    [0, '2x1', '2x2', 'fp16'] as const,
+    [3, '1x1', '2x2', 'fp32'] as const,
+    [3, '2x2', '1x1', 'fp32'] as const,
+  ])('version %i, %s → %s in %s: what PyTorch wrote', async (version, from, to, dtype) => {
+    const checkpoint = fresh();
+    const [ranks, stages] = to.split('x').map(Number) as [number, number];
+    await convert(archive(trained(version, from, dtype)), checkpoint, sizes({ ranks, stages }));
+    await compareEntries(checkpoint, trained(3, to, dtype), ['model', 'optimizer', 'lr_scheduler']);
+  });
+
+  test('a model in fp32 is of the fp32 weights', async () => {
+    const [rounded, exact, checkpoint] = [fresh(), fresh(), fresh()];
+    const source = archive(trained(3, '2x2', 'fp16'));
+    await convert(source, rounded);
+    await convert(source, exact, { dtype: 'fp32' });
+    await convert(source, checkpoint, { ...sizes({ ranks: 1, stages: 1 }), dtype: 'fp32' });
+    const [halves, singles] = [await weightsIn(rounded), await weightsIn(exact)];
+    for (const [name, { data }] of singles)
+      expect([...data], name).toEqual([...halves.get(name)!.data].map((x) => Math.fround(x + 2 ** -14)));
+    const { value, close } = await openTorch(path.join(checkpoint, 'release/mp_rank_00/model_optim_rng.pt'));
+    expect([...(value as Map<string, Map<string, unknown>>).get('optimizer')!.keys()]).toEqual([
+      'state',
+      'param_groups',
+    ]);
+    await close();
+  });
+
+  test('a model in fp16 keeps the fp32 weights it had', async () => {
+    const checkpoint = fresh();
+    const one = sizes({ ranks: 1, stages: 1 });
+    await convert(archive(trained(3, '2x2', 'fp32')), checkpoint, { ...one, dtype: 'fp16' });
+    const back = fresh();
+    await convert(checkpoint, back, { dtype: 'fp32' });
+    await expectKnownWeights(back, 'bert');
+  });
+
+  test('is left out where that is asked for, and where version 0 cannot have it', async () => {
+    for (const options of [{ saveOptim: false }, { checkpointVersion: 0 as const }]) {
+      const checkpoint = fresh();
+      await convert(archive(trained(3, '1x1', 'fp16')), checkpoint, {
+        ...sizes({ ranks: 1, stages: 1 }),
+        ...options,
+      });
+      const file = await openTorch(path.join(checkpoint, 'release/mp_rank_00/model_optim_rng.pt'));
+      expect((file.value as Map<string, unknown>).has('optimizer')).toBe(false);
+      await file.close();
+    }
+  });
 });
 
 describe('what the model is', () => {

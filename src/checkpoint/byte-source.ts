@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { InputError } from '../errors.js';
 import { readFully } from './file-bytes.js';
 
@@ -17,13 +17,11 @@ export async function openFile(path: string): Promise<ByteSource> {
   const fail = (error: unknown): never => {
     throw new InputError(`${path}: cannot be opened: ${(error as Error).message}`, { cause: error });
   };
+  // opening a pipe waits for who writes into it
+  const status = await stat(path).catch(fail);
+  if (!status.isFile()) throw new InputError(`${path}: not a file`);
   const file = await open(path, 'r').catch(fail);
-  const status = await file.stat();
-  if (!status.isFile()) {
-    await file.close();
-    throw new InputError(`${path}: not a file`);
-  }
-  const { size } = status;
+  const { size } = await file.stat();
   return {
     name: path,
     size,
@@ -56,6 +54,18 @@ export async function readBytes(source: ByteSource, offset: number, length: numb
   const bytes = Buffer.allocUnsafeSlow(length);
   await source.readInto(bytes, offset);
   return bytes;
+}
+
+/** @throws InputError where the file is larger than such text may be */
+export async function readText(path: string, largest: number): Promise<string> {
+  const file = await openFile(path);
+  try {
+    if (file.size > largest)
+      throw new InputError(`${path}: expected at most ${largest} bytes, found ${file.size}`);
+    return (await readBytes(file, 0, file.size)).toString();
+  } finally {
+    await file.close();
+  }
 }
 
 /** Before any memory is taken for them. */

@@ -1,5 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { widenBfloat16, widenFloat16 } from './half-precision.js';
+import { narrowBfloat16, narrowFloat16, widenBfloat16, widenFloat16 } from './half-precision.js';
 
 function widened(widen: (values: Float32Array) => void, halves: readonly number[]): Float32Array {
   const values = new Float32Array(halves.length);
@@ -31,5 +32,49 @@ describe('widening 16-bit floating-point numbers', () => {
 
   it('widens nothing at all', () => {
     expect(widened(widenFloat16, [])).toHaveLength(0);
+  });
+});
+
+describe('narrowing to 16-bit floating-point numbers', () => {
+  const meaningOfBfloat16 = (bits: number) => new Float32Array(Uint32Array.of(bits << 16).buffer)[0]!;
+
+  it.each([
+    ['binary16', narrowFloat16, meaningOfFloat16, 0x7c00],
+    ['bfloat16', narrowBfloat16, meaningOfBfloat16, 0x7f80],
+  ] as const)('gives every %s number itself', (_, narrow, meaning, infinity) => {
+    const all = Array.from({ length: 2 ** 16 }, (_unused, bits) => bits);
+    const numbers = all.filter((bits) => (bits & 0x7fff) <= infinity);
+    expect([...narrow(Float32Array.from(numbers, meaning))]).toEqual(numbers);
+    expect(meaning(narrow(Float32Array.of(NaN))[0]!)).toBeNaN();
+  });
+
+  it.each([
+    ['binary16', narrowFloat16, meaningOfFloat16, 65504],
+    ['bfloat16', narrowBfloat16, meaningOfBfloat16, 3.3895e38],
+  ] as const)('gives the nearest %s number, and of two the even one', (_, narrow, meaning, largest) => {
+    const within = (limit: number) =>
+      fc.float({ noNaN: true, min: Math.fround(-limit), max: Math.fround(limit) });
+    const number = fc.oneof(within(largest), within(1e-4));
+    fc.assert(
+      fc.property(number, (value) => {
+        const bits = narrow(Float32Array.of(value))[0]!;
+        const found = Math.abs(meaning(bits) - value);
+        const neighbours = [bits - 1, bits + 1].filter(
+          (other) => (other & 0x7fff) > 0 && other >> 15 === bits >> 15,
+        );
+        for (const other of neighbours) {
+          const distance = Math.abs(meaning(other) - value);
+          if (distance === found) expect(bits % 2).toBe(0);
+          else expect(found).toBeLessThan(distance);
+        }
+      }),
+      { numRuns: 5000 },
+    );
+  });
+
+  it('makes what is too large infinite', () => {
+    expect([...narrowFloat16(Float32Array.of(65519, 65520, -1e9, Infinity))]).toEqual([
+      0x7bff, 0x7c00, 0xfc00, 0x7c00,
+    ]);
   });
 });

@@ -16,11 +16,11 @@ export async function makeFolder<T>(
 ): Promise<T> {
   const full = path.resolve(target);
   const [above, name] = [path.dirname(full), path.basename(full)];
+  await tidy(above, name);
   await requireFree(full, target, overwrite);
-  await mkdir(above, { recursive: true }).catch((error: unknown) => {
+  const made = await mkdir(above, { recursive: true }).catch((error: unknown) => {
     throw new InputError(`${target}: cannot be written: ${(error as Error).message}`, { cause: error });
   });
-  await removeLeftovers(above, name);
   const own = path.join(above, `.${name}.incomplete-${process.pid}`);
   try {
     await mkdir(own);
@@ -33,8 +33,15 @@ export async function makeFolder<T>(
     return result;
   } catch (error) {
     await rm(own, { recursive: true, force: true });
+    if (made !== undefined) await removeEmpty(above, made);
     throw error;
   }
+}
+
+/** Folders from `inner` up to `outer`, as far as nothing is in them. */
+async function removeEmpty(inner: string, outer: string): Promise<void> {
+  for (let folder = inner; folder.length >= outer.length; folder = path.dirname(folder))
+    await rmdir(folder).catch(() => undefined);
 }
 
 async function requireFree(full: string, target: string, overwrite: boolean): Promise<void> {
@@ -46,17 +53,27 @@ async function requireFree(full: string, target: string, overwrite: boolean): Pr
     throw new InputError(`${target} is not empty; give another folder, or --overwrite-output-dir`);
 }
 
-/** Only of processes that are no more. */
-async function removeLeftovers(above: string, name: string): Promise<void> {
+/** Of processes that are no more: unfinished folders go, and one that was about to be replaced comes back. */
+async function tidy(above: string, name: string): Promise<void> {
   const prefix = `.${name}.incomplete-`;
-  for (const entry of await readdir(above)) {
-    const id = entry.startsWith(prefix) ? Number(entry.slice(prefix.length)) : NaN;
-    if (Number.isInteger(id) && !isRunning(id))
-      await rm(path.join(above, entry), { recursive: true, force: true });
+  for (const entry of await readdir(above).catch(() => [])) {
+    const [, id, replaced] =
+      /^(\d+)(-replaced)?$/.exec(entry.startsWith(prefix) ? entry.slice(prefix.length) : '') ?? [];
+    if (id === undefined || isRunning(Number(id))) continue;
+    const left = path.join(above, entry);
+    const isLost = replaced !== undefined && !(await isThere(path.join(above, name)));
+    if (isLost) await rename(left, path.join(above, name));
+    else await rm(left, { recursive: true, force: true });
   }
 }
 
-function isRunning(id: number): boolean {
+const isThere = (name: string) =>
+  lstat(name).then(
+    () => true,
+    () => false,
+  );
+
+export function isRunning(id: number): boolean {
   try {
     process.kill(id, 0);
     return id !== process.pid;
@@ -66,11 +83,7 @@ function isRunning(id: number): boolean {
 }
 
 async function replace(full: string, own: string): Promise<void> {
-  const isThere = await lstat(full).then(
-    () => true,
-    () => false,
-  );
-  if (!isThere) return rename(own, full);
+  if (!(await isThere(full))) return rename(own, full);
   if ((await readdir(full)).length === 0) {
     await rmdir(full);
     return rename(own, full);
@@ -83,11 +96,18 @@ async function replace(full: string, own: string): Promise<void> {
 
 /** Whether two paths are the same folder or one is in the other. */
 export async function areNested(a: string, b: string): Promise<boolean> {
-  const real = (name: string) => realpath(name).catch(() => path.resolve(name));
-  const [first, second] = [await real(a), await real(b)];
+  const [first, second] = [await realPlace(path.resolve(a)), await realPlace(path.resolve(b))];
   const contains = (outer: string, inner: string) => {
     const relative = path.relative(outer, inner);
-    return !relative.startsWith('..') && !path.isAbsolute(relative);
+    return relative.split(path.sep)[0] !== '..' && !path.isAbsolute(relative);
   };
   return contains(first, second) || contains(second, first);
+}
+
+/** Where a path leads to, or would if it were there: the folders above it may be links. */
+async function realPlace(full: string): Promise<string> {
+  const above = path.dirname(full);
+  return realpath(full).catch(async () =>
+    above === full ? full : path.join(await realPlace(above), path.basename(full)),
+  );
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { open, type FileHandle } from 'node:fs/promises';
+import { open, stat, type FileHandle } from 'node:fs/promises';
 import { InputError } from '../errors.js';
 import { readFully, writeFileAtomically, writeFully, type WrittenFile } from './file-bytes.js';
 import { widenBfloat16, widenFloat16 } from './half-precision.js';
@@ -71,6 +71,8 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
 
 async function openFile(path: string): Promise<FileHandle> {
   try {
+    // opening a pipe waits for who writes into it
+    if (!(await stat(path)).isFile()) throw new InputError('not a file');
     return await open(path, 'r');
   } catch (error) {
     throw new InputError(`${path}: cannot be opened: ${(error as Error).message}`, { cause: error });
@@ -79,7 +81,6 @@ async function openFile(path: string): Promise<FileHandle> {
 
 async function readHeader(path: string, file: FileHandle): Promise<SafetensorsHeader> {
   const status = await file.stat();
-  if (!status.isFile()) throw new InputError(`${path}: not a file`);
   const prefix = Buffer.alloc(prefixByteLength);
   if ((await readFully(file, prefix, 0)) < prefixByteLength) {
     throw new InputError(`${path}: not a safetensors file: shorter than ${prefixByteLength} bytes`);

@@ -1,10 +1,37 @@
+/** Lists and objects that any text may have, and the characters that each more takes in one that says something. */
+const fewBrackets = 1000;
+const charactersPerBracket = 16;
+/** Lists and objects in each other, which functions may follow. */
+const deepest = 500;
+
+/**
+ * `JSON.parse` of what anyone may have written: of a million brackets it would make a hundred megabytes.
+ *
+ * @throws {SyntaxError} for invalid JSON, for what is mostly brackets, in strings too, and for what is very deep
+ */
+export function parseJson(text: string): unknown {
+  let brackets = 0;
+  let depth = 0;
+  for (let position = 0; position < text.length; position += 1) {
+    const character = text[position];
+    if (character === '[' || character === '{') {
+      brackets += 1;
+      depth += 1;
+      if (depth > deepest) throw new SyntaxError(`more than ${deepest} lists and objects in each other`);
+    } else if (character === ']' || character === '}') depth -= 1;
+  }
+  if (brackets > fewBrackets + text.length / charactersPerBracket)
+    throw new SyntaxError(`${brackets} lists and objects in ${text.length} characters`);
+  return JSON.parse(text);
+}
+
 /**
  * `JSON.parse`, but an object with the same key twice is an error: two readers would believe different values of it.
  *
- * @throws {SyntaxError} for invalid JSON and for a repeated key
+ * @throws {SyntaxError} for invalid JSON, for a repeated key and for what `parseJson` refuses
  */
 export function parseJsonWithUniqueKeys(text: string): unknown {
-  const value: unknown = JSON.parse(text);
+  const value = parseJson(text);
   // from here on the text is known to be valid, so that only strings and the brackets between them matter
   const keysOfOpenObjects: (Set<string> | undefined)[] = [];
   for (let position = 0; position < text.length; position += 1) {

@@ -4,6 +4,7 @@ import { convert } from '../convert/convert.js';
 import type { ConvertOptions, ConvertSummary } from '../convert/options.js';
 import { command, positiveInteger } from './options.js';
 import { createProgress } from './progress.js';
+import { byteSize, printable } from './text.js';
 
 interface Options extends Omit<ConvertOptions, 'checkpointVersion'> {
   readonly checkpointVersion: string;
@@ -47,6 +48,7 @@ export function convertCommand(): Command {
       '--with-arguments',
       'store the command line as Megatron-LM does (torch.load needs weights_only=False then)',
     )
+    .option('--no-save-optim', "leave out the optimizer's state, which Megatron-LM's layout keeps")
     .option('--overwrite-output-dir', 'replace a folder that is not empty')
     .option('--json', 'print the summary as JSON')
     .action(async (source: string, destination: string, { json, checkpointVersion, ...options }: Options) => {
@@ -60,7 +62,7 @@ export function convertCommand(): Command {
       }).finally(() => {
         progress.stop();
       });
-      console.log(json ? JSON.stringify(summary) : describe(summary));
+      console.log(json ? JSON.stringify(summary) : printable(describe(summary)));
     });
 }
 
@@ -78,7 +80,7 @@ function describe({
   const width = Math.max(...files.map(({ name }) => name.length));
   return [
     `${from} → ${to}`,
-    `${parameters.toLocaleString('en')} parameters, ${dtype}; ${(bytes / 1e6).toFixed(1)} MB in ${seconds.toFixed(1)} s, in ${destination}:`,
+    `${parameters.toLocaleString('en')} parameters, ${dtype}; ${byteSize(bytes)} in ${seconds.toFixed(1)} s, in ${destination}:`,
     ...files.map(
       ({ name, bytes: size, sha256 }) =>
         `  ${name.padEnd(width)}  ${String(size).padStart(12)}  sha256 ${sha256.slice(0, 16)}…`,

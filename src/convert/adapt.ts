@@ -1,34 +1,53 @@
 /** Whole models with other numbers of words, or of another type. */
+import { numberOf } from '../checkpoint/megatron/arguments.js';
 import type { FloatDtype, WholeModel, WholeTensor } from '../checkpoint/megatron/model.js';
-import { wordEmbeddings } from '../checkpoint/megatron/names.js';
+import { wordEmbeddings, type MegatronName } from '../checkpoint/megatron/names.js';
 import { castBytes } from './numbers.js';
 
 export const floatDtypes = { fp32: 'F32', fp16: 'F16', bf16: 'BF16' } as const;
 export type DtypeName = keyof typeof floatDtypes;
 
+/** Of a 16-bit model in training the weights are also there in fp32, and these are what is cast then. */
 export function withDtype(model: WholeModel, dtype: DtypeName): WholeModel {
   const to = floatDtypes[dtype];
-  return withTensors(model, (tensor) => ({
+  const exact = model.training?.master ?? model.tensors;
+  const cast = mapValues(exact, (tensor) => ({
     ...tensor,
     dtype: to,
     read: async () => castBytes(await tensor.read(), tensor.dtype, to),
   }));
+  const { training } = model;
+  return {
+    ...model,
+    tensors: cast,
+    ...(training && { training: { ...training, master: to === 'F32' ? undefined : exact } }),
+  };
 }
 
-const withTensors = (model: WholeModel, change: (tensor: WholeTensor) => WholeTensor): WholeModel => ({
-  ...model,
-  tensors: new Map([...model.tensors].map(([name, tensor]) => [name, change(tensor)])),
-});
+const mapValues = <Key, Value>(map: ReadonlyMap<Key, Value>, change: (value: Value, key: Key) => Value) =>
+  new Map([...map].map(([key, value]) => [key, change(value, key)]));
 
 /** With the first rows of the word embeddings and their biases, or the last one repeated, as Megatron-LM's tools do. */
 export function withVocabulary(model: WholeModel, rows: number): WholeModel {
   if (rows === model.sizes.vocabulary) return model;
-  const tensors = new Map(model.tensors);
-  for (const name of [wordEmbeddings, 'lm_head.bias']) {
-    const tensor = tensors.get(name);
-    if (tensor) tensors.set(name, withRows(tensor, rows));
-  }
-  return { ...model, tensors, sizes: { ...model.sizes, vocabulary: rows } };
+  const resized = (tensors: ReadonlyMap<MegatronName, WholeTensor>) =>
+    mapValues(tensors, (tensor, name) =>
+      name === wordEmbeddings || name === 'lm_head.bias' ? withRows(tensor, rows) : tensor,
+    );
+  const { training } = model;
+  return {
+    ...model,
+    tensors: resized(model.tensors),
+    ...(training && {
+      training: {
+        ...training,
+        exp_avg: resized(training.exp_avg),
+        exp_avg_sq: resized(training.exp_avg_sq),
+        master: training.master && resized(training.master),
+      },
+    }),
+    sizes: { ...model.sizes, vocabulary: rows },
+  };
 }
 
 function withRows(tensor: WholeTensor, rows: number): WholeTensor {
@@ -38,8 +57,9 @@ function withRows(tensor: WholeTensor, rows: number): WholeTensor {
     shape,
     read: async () => {
       const bytes = await tensor.read();
+      if (rows <= tensor.shape[0]!) return bytes.subarray(0, (bytes.byteLength / tensor.shape[0]!) * rows);
       const changed = new Uint8Array((bytes.byteLength / tensor.shape[0]!) * rows);
-      changed.set(bytes.subarray(0, Math.min(bytes.byteLength, changed.byteLength)));
+      changed.set(bytes);
       const rowLength = changed.byteLength / rows;
       for (let at = bytes.byteLength; at < changed.byteLength; at += rowLength)
         changed.copyWithin(at, at - rowLength, at);
@@ -52,6 +72,12 @@ function withRows(tensor: WholeTensor, rows: number): WholeTensor {
 export function dtypeOf({ tensors }: WholeModel): FloatDtype | undefined {
   const found = new Set([...tensors.values()].map(({ dtype }) => dtype));
   return found.size === 1 ? [...found][0] : undefined;
+}
+
+/** Rows of the word embeddings that are no padding, where the checkpoint says something that can be so. */
+export function wordsOf({ arguments: args, sizes: { vocabulary } }: WholeModel): number {
+  const told = numberOf(args, 'vocab_size');
+  return Number.isSafeInteger(told) && told! >= 1 && told! <= vocabulary ? told! : vocabulary;
 }
 
 /** Megatron-LM's rule: a multiple of a number times the ranks. */

@@ -12,8 +12,15 @@ import type { ConfigFields } from './config.js';
 import { bertFields, gpt2Fields } from './config.js';
 import { transformersEntries } from './to-transformers.js';
 
-/** @throws InputError where that script ends with an error */
-export function requireConvertible({ kind, tensors }: WholeModel, source: string): void {
+/** Beyond which GPT-2's masks, which are this many twice over in each layer, are larger than models. */
+const mostPositions = 4096;
+
+/** @throws InputError where that script ends with an error, or makes masks of gigabytes */
+export function requireConvertible({ kind, tensors, sizes }: WholeModel, source: string): void {
+  if (kind === 'gpt2' && sizes.positions > mostPositions)
+    throw new InputError(
+      `${source}: masks of ${sizes.positions} × ${sizes.positions} positions in each layer; convert without --as-transformers`,
+    );
   const needed: readonly MegatronName[] =
     kind === 'gpt2' ? [] : [tokenTypeEmbeddings, 'pooler.dense.weight', 'lm_head.bias', 'binary_head.weight'];
   const missing = needed.filter((name) => !tensors.has(name));

@@ -3,6 +3,7 @@ import type { MegatronArguments, WholeModel } from '../checkpoint/megatron/model
 import { numberOf } from '../checkpoint/megatron/arguments.js';
 import { tokenTypeEmbeddings, type MegatronName } from '../checkpoint/megatron/names.js';
 import { InputError } from '../errors.js';
+import { tokenizerTypeOf } from './tokenizer-files.js';
 
 export type ConfigFields = Readonly<Record<string, unknown>>;
 
@@ -36,7 +37,7 @@ export const epsilonOf = ({ arguments: args }: WholeModel) =>
 export function bertFields(model: WholeModel): ConfigFields {
   const { arguments: args, sizes, tensors } = model;
   const labels = tensors.get('classification_head.weight')?.shape[0];
-  const tokenizerType = args.get('tokenizer_type');
+  const tokenizerType = tokenizerTypeOf(args);
   return {
     model_type: 'megatron-bert',
     vocab_size: sizes.vocabulary,
@@ -52,7 +53,7 @@ export function bertFields(model: WholeModel): ConfigFields {
     attention_probs_dropout_prob: numberOf(args, 'attention_dropout') ?? 0.1,
     initializer_range: numberOf(args, 'init_method_std') ?? 0.02,
     ...(labels !== undefined && { num_labels: labels }),
-    ...(typeof tokenizerType === 'string' && { tokenizer_type: tokenizerType }),
+    ...(tokenizerType !== undefined && { tokenizer_type: tokenizerType }),
   };
 }
 
@@ -101,5 +102,5 @@ export function argumentsFromConfig(config: ConfigFields, source: string): Megat
     ['bias_gelu_fusion', isTanh],
     ['openai_gelu', false],
   ];
-  return new Map(fields.filter(([, value]) => value !== undefined));
+  return new Map(fields.filter(([, value]) => ['boolean', 'number', 'string'].includes(typeof value)));
 }

@@ -1,40 +1,24 @@
 /** Checkpoints of one layout in another: a whole model is read by parts, adapted, and written by parts. */
-import { access, readFile, stat, writeFile } from 'node:fs/promises';
+import { access, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { checksumOf } from '../checkpoint/file-bytes.js';
+import { readText } from '../checkpoint/byte-source.js';
 import { numberOf } from '../checkpoint/megatron/arguments.js';
 import type { WholeModel } from '../checkpoint/megatron/model.js';
 import { readMegatron } from '../checkpoint/megatron/read.js';
-import { requireDivisible, writeMegatron } from '../checkpoint/megatron/write.js';
+import { allTensors } from '../checkpoint/megatron/write.js';
 import { areNested, makeFolder } from '../checkpoint/new-folder.js';
-import { itemSize } from '../checkpoint/torch/tensor.js';
+import { elementsOf, tensorByteLength } from '../checkpoint/torch/tensor.js';
+import { parseJson } from '../checkpoint/unique-json.js';
 import { InputError } from '../errors.js';
-import { megatronBertConfig } from '../model/config.js';
-import { writeModelFiles, type ModelFile } from '../pretrained/model-files.js';
-import { configJson } from '../pretrained/save-pretrained.js';
 import { findWeights } from '../pretrained/stored-weights.js';
-import { dtypeOf, paddedVocabulary, withDtype, withVocabulary } from './adapt.js';
-import {
-  fieldsAsTransformers,
-  requireConvertible,
-  rowsAsTransformers,
-  writeAsTransformers,
-} from './as-transformers.js';
-import {
-  activationOf,
-  architectureOf,
-  bertFields,
-  dtypeNames,
-  epsilonOf,
-  gpt2Fields,
-  type ConfigFields,
-} from './config.js';
+import { dtypeOf, paddedVocabulary, withDtype, withVocabulary, wordsOf } from './adapt.js';
+import { rowsAsTransformers } from './as-transformers.js';
+import { dtypeNames, type ConfigFields } from './config.js';
 import { wholeModelOf } from './from-transformers.js';
-import { modelCard } from './model-card.js';
+import { writeMegatronFolder } from './megatron-folder.js';
 import type { ConvertOptions, ConvertSummary } from './options.js';
 import { rewriteFolder } from './rewrite-folder.js';
-import { writeTokenizerFiles } from './tokenizer-files.js';
-import { transformersEntries } from './to-transformers.js';
+import { writeTransformersFolder } from './transformers-folder.js';
 
 /**
  * Converts a Megatron-LM checkpoint (a folder, an archive, a file) or a model folder of transformers.
@@ -78,7 +62,9 @@ async function openSource(source: string, options: ConvertOptions): Promise<Open
   if (status.isDirectory() && (await exists(config)))
     return openFolder(source, await readConfig(config), options);
 
-  const { close, ...model } = await readMegatron(source, options);
+  const { saveOptim = true, numAttentionHeads, to, dtype } = options;
+  const withTraining = saveOptim && (to === 'megatron' || dtype === 'fp32');
+  const { close, ...model } = await readMegatron(source, { numAttentionHeads, withTraining });
   const { version, tensorSize, pipelineSize, notes } = model;
   return {
     from: `Megatron-LM, version ${version}, ${tensorSize} × ${pipelineSize} partitions`,
@@ -93,9 +79,13 @@ const exists = (file: string) =>
     () => false,
   );
 
+/** Bytes of a configuration: some may name thousands of labels. */
+const largestConfig = 2 ** 20;
+
 async function readConfig(file: string): Promise<ConfigFields> {
+  const text = await readText(file, largestConfig);
   try {
-    const fields: unknown = JSON.parse(await readFile(file, 'utf8'));
+    const fields: unknown = parseJson(text);
     if (typeof fields === 'object' && fields !== null) return fields as ConfigFields;
   } catch (error) {
     throw new InputError(`${file} is not JSON: ${(error as Error).message}`, { cause: error });
@@ -133,147 +123,38 @@ async function writeModel(
   name: string,
   notes: readonly string[],
 ): Promise<Written> {
-  const isMegatron = options.to === 'megatron';
-  const rows = rowsOf(source, options);
-  const resized = withVocabulary(source, rows);
+  const resized = withPadding(source, options);
   const model = options.dtype ? withDtype(resized, options.dtype) : resized;
-  const sizes = [...model.tensors.values()].map(({ dtype, shape }) => elements(shape) * itemSize(dtype));
-  const total = sizes.reduce((sum, size) => sum + size, 0);
+  const isMegatron = options.to === 'megatron';
+  const tensors = isMegatron ? allTensors(model).map(([, tensor]) => tensor) : [...model.tensors.values()];
+  const total = tensors.reduce((sum, tensor) => sum + tensorByteLength(tensor), 0);
   let done = 0;
   const onBytes = (byteLength: number) => options.onProgress?.({ done: (done += byteLength), total });
-  const found = isMegatron
-    ? await writeMegatronFolder(model, source, folder, options, onBytes)
+  const written = isMegatron
+    ? await writeMegatronFolder(model, folder, options, onBytes)
     : await writeTransformersFolder(model, folder, options, name, onBytes);
   const dtype = dtypeOf(model);
   return {
-    ...found,
+    ...written,
     model_type: model.kind === 'bert' ? 'megatron-bert' : 'gpt2',
-    parameters: [...model.tensors.values()].reduce((sum, { shape }) => sum + elements(shape), 0),
+    parameters: [...model.tensors.values()].reduce((sum, { shape }) => sum + elementsOf(shape), 0),
     dtype: dtype === undefined ? 'mixed' : dtypeNames[dtype],
-    notes: [...notes, ...found.notes],
+    notes: [...notes, ...written.notes],
   };
 }
 
-const elements = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1);
-
-/** Rows of the word embeddings that the result has: Megatron-LM pads them to a multiple of a number times the ranks. */
-function rowsOf(model: WholeModel, options: ConvertOptions): number {
+/** With as many rows of the word embeddings as the layout has: Megatron-LM pads them to a multiple for its ranks. */
+function withPadding(model: WholeModel, options: ConvertOptions): WholeModel {
   const { vocabulary } = model.sizes;
   const { vocabSize, to, tensorModelParallelSize: ranks = 1, asTransformers } = options;
-  if (asTransformers) return rowsAsTransformers(model);
-  if (to !== 'megatron') return vocabSize ?? vocabulary;
-  const known = vocabSize ?? numberOf(model.arguments, 'vocab_size') ?? vocabulary;
+  if (asTransformers) return withVocabulary(model, rowsAsTransformers(model));
+  if (to !== 'megatron') return withVocabulary(model, vocabSize ?? vocabulary);
+  const words = vocabSize ?? wordsOf(model);
   const divisor = numberOf(model.arguments, 'make_vocab_size_divisible_by') ?? 128;
-  return paddedVocabulary(known, vocabulary % divisor === 0 ? divisor : 1, ranks);
-}
-
-type Found = Pick<Written, 'to' | 'files' | 'notes'>;
-
-async function writeMegatronFolder(
-  model: WholeModel,
-  source: WholeModel,
-  folder: string,
-  options: ConvertOptions,
-  onBytes: (byteLength: number) => void,
-): Promise<Found> {
-  const layout = {
-    version: options.checkpointVersion ?? 3,
-    tensorSize: options.tensorModelParallelSize ?? 1,
-    pipelineSize: options.pipelineModelParallelSize ?? 1,
-    withArguments: options.withArguments ?? false,
-  };
-  requireDivisible(model, layout);
-  const known = options.vocabSize ?? numberOf(source.arguments, 'vocab_size') ?? source.sizes.vocabulary;
-  const isPadded = model.sizes.vocabulary > known;
-  const told: WholeModel = isPadded
-    ? { ...model, arguments: new Map([...model.arguments, ['vocab_size', known]]) }
-    : model;
-  const files = await writeMegatron(told, folder, layout, ({ dtype, shape }) => {
-    onBytes(elements(shape) * itemSize(dtype));
-  });
-  const { version, tensorSize, pipelineSize } = layout;
-  return {
-    to: `Megatron-LM, version ${version}, ${tensorSize} × ${pipelineSize} partitions`,
-    files: await withChecksums(folder, files),
-    notes: isPadded
-      ? [
-          `padded the vocabulary from ${known} to ${model.sizes.vocabulary} rows, as Megatron-LM does for so many ranks`,
-        ]
-      : [],
-  };
-}
-
-async function writeTransformersFolder(
-  model: WholeModel,
-  folder: string,
-  options: ConvertOptions,
-  source: string,
-  onBytes: (byteLength: number) => void,
-): Promise<Found> {
-  const { asTransformers = false, vocabFile } = options;
-  if (asTransformers) requireConvertible(model, source);
-  const notes = asTransformers ? [] : differences(model);
-  const tokenizerNotes = vocabFile === undefined ? [] : await writeTokenizerFiles(folder, vocabFile, model);
-  const tokenizerFiles =
-    vocabFile === undefined ? [] : ['vocab.txt', 'tokenizer.json', 'tokenizer_config.json'];
-  await writeFile(path.join(folder, 'config.json'), configText(model, asTransformers));
-  const weights = asTransformers
-    ? await withChecksums(folder, await writeAsTransformers(model, folder, onBytes))
-    : await writeModelFiles(
-        folder,
-        transformersEntries(model).map((entry) => ({
-          ...entry,
-          data: async () => {
-            const values = typeof entry.data === 'function' ? await entry.data() : entry.data;
-            onBytes(entry.byteLength);
-            return values;
-          },
-        })),
-      );
-  const all = [...notes, ...tokenizerNotes];
-  const described = `Megatron-LM, ${dtypeOf(model) === undefined ? 'mixed' : dtypeNames[dtypeOf(model)!]}`;
-  await writeFile(path.join(folder, 'README.md'), modelCard(model, path.basename(source), described, all));
-  return {
-    to: asTransformers ? 'transformers, as its script does' : 'transformers',
-    files: [...weights, ...(await withChecksums(folder, ['config.json', ...tokenizerFiles, 'README.md']))],
-    notes: all,
-  };
-}
-
-function configText(model: WholeModel, asTransformers: boolean): string {
-  const architecture = architectureOf(model);
-  const dtype = dtypeOf(model);
-  const torch_dtype = asTransformers || dtype === undefined ? {} : { torch_dtype: dtypeNames[dtype] };
-  if (model.kind === 'bert') {
-    const fields = asTransformers ? fieldsAsTransformers(model) : bertFields(model);
-    return configJson(megatronBertConfig({ ...fields, ...torch_dtype }), architecture);
-  }
-  const fields = asTransformers ? fieldsAsTransformers(model) : gpt2Fields(model);
-  const all = Object.entries({ ...fields, ...torch_dtype, architectures: [architecture] });
-  return `${JSON.stringify(Object.fromEntries(all.sort(([a], [b]) => (a < b ? -1 : 1))), null, 2)}\n`;
-}
-
-/** Where transformers' script leaves a default that this checkpoint was not trained with. */
-function differences(model: WholeModel): string[] {
-  const { kind, tensors } = model;
-  const notes: string[] = [];
-  const lacks = (name: string) => !tensors.has(name);
-  if (kind === 'bert') {
-    notes.push(`layer_norm_eps is ${epsilonOf(model)}, as it was trained (transformers' script says 1e-12)`);
-    if (activationOf(model) !== 'gelu')
-      notes.push(
-        "hidden_act is gelu_new, as Megatron-LM's feed-forward layers computed (transformers' script says gelu)",
-      );
-    if (lacks('embedding.tokentype_embeddings.weight'))
-      notes.push('no token types: their embeddings are zeros');
-    if (!lacks('lm_head.bias') && lacks('binary_head.weight'))
-      notes.push('no sentence-order head and no pooler');
-  }
-  return notes;
-}
-
-async function withChecksums(folder: string, names: readonly string[]): Promise<ModelFile[]> {
-  const files: ModelFile[] = [];
-  for (const name of names) files.push({ name, ...(await checksumOf(path.join(folder, name))) });
-  return files;
+  const isDivisor = Number.isSafeInteger(divisor) && divisor > 0 && vocabulary % divisor === 0;
+  const rows = paddedVocabulary(words, isDivisor ? divisor : 1, ranks);
+  const padded = withVocabulary(model, rows);
+  return rows > words
+    ? { ...padded, arguments: new Map([...padded.arguments, ['vocab_size', words]]) }
+    : padded;
 }

@@ -9,6 +9,9 @@ const tasks: Readonly<Record<string, string>> = {
   GPT2LMHeadModel: 'text-generation',
 };
 
+/** Without what means something in Markdown, or to a terminal. */
+const plain = (name: string) => name.replace(/[^\p{L}\p{M}\p{N} ._+-]/gu, '_');
+
 /** The page that a hub shows for a model. */
 export function modelCard(model: WholeModel, source: string, from: string, notes: readonly string[]): string {
   const architecture = architectureOf(model);
@@ -23,7 +26,7 @@ ${task === undefined ? '' : `pipeline_tag: ${task}\n`}---
 
 # ${architecture}, from Megatron-LM
 
-Converted from \`${source}\` (${from}) with megatron-bert.
+Converted from \`${plain(source)}\` (${from}) with megatron-bert.
 
 | layers | hidden size | attention heads | feed-forward size | positions | vocabulary |
 | ------ | ----------- | --------------- | ----------------- | --------- | ---------- |

@@ -20,6 +20,8 @@ export interface ConvertOptions {
   readonly pipelineModelParallelSize?: number;
   /** Stores the command line as Megatron-LM does: `torch.load` then needs `weights_only=False`. */
   readonly withArguments?: boolean;
+  /** Whether Megatron-LM's checkpoints keep what training goes on from; they do by default. */
+  readonly saveOptim?: boolean;
   readonly overwriteOutputDir?: boolean;
   readonly onProgress?: (progress: ConvertProgress) => void;
 }
@@ -44,3 +46,6 @@ export interface ConvertSummary {
   /** What was guessed, and what is otherwise than transformers' script makes it. */
   readonly notes: readonly string[];
 }
+
+/** What a writer of one layout says. */
+export type WrittenFolder = Pick<ConvertSummary, 'to' | 'files' | 'notes'>;

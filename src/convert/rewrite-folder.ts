@@ -1,11 +1,12 @@
 /** Model folders of any architecture whose weights are `pytorch_model.bin`, with safetensors in their place. */
-import { copyFile, readdir, stat } from 'node:fs/promises';
+import { copyFile, readdir, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { checksumOf } from '../checkpoint/file-bytes.js';
 import { isFloat } from '../checkpoint/megatron/model.js';
-import { storedArrays } from '../checkpoint/safetensors-header.js';
+import { quoted, storedArrays } from '../checkpoint/safetensors-header.js';
 import { openTorch, tensorsOf } from '../checkpoint/torch/read.js';
 import { itemSize, readTensor, tensorByteLength, type TorchTensor } from '../checkpoint/torch/tensor.js';
+import { budgetFor } from '../checkpoint/torch/unpickle.js';
 import { InputError } from '../errors.js';
 import { readWeightMap } from '../pretrained/stored-weights.js';
 import { writeModelFiles, type ModelFile, type SizedEntry } from '../pretrained/model-files.js';
@@ -23,6 +24,9 @@ export interface Rewritten {
 const largestOther = 2 ** 26;
 /** A file whose tensors share storages may say that it holds more than it has: tied weights are twice. */
 const largestRatio = 8;
+const longestName = 1000;
+/** Mean something else in safetensors or in JavaScript. */
+const reservedNames = ['__metadata__', '__proto__'];
 
 /** @throws InputError where the folder has no such weights */
 export async function rewriteFolder(
@@ -32,14 +36,19 @@ export async function rewriteFolder(
   onTensor: (done: number, total: number) => void,
 ): Promise<Rewritten> {
   const weightFiles = await torchFilesIn(source);
+  const size = await sizeOf(source, weightFiles);
+  const budget = budgetFor(size);
   const opened = [];
   try {
-    for (const file of weightFiles) opened.push({ file, ...(await openTorch(path.join(source, file))) });
+    for (const file of weightFiles)
+      opened.push({ file, ...(await openTorch(path.join(source, file), budget)) });
     const tensors = new Map(opened.flatMap(({ file, value }) => [...tensorsOf(value, file)]));
     if (tensors.size === 0) throw new InputError(`${source}: ${weightFiles.join(', ')}: no tensors by name`);
+    requireNames(tensors, source);
     const { kept, notes } = withoutTied(tensors);
     const total = [...kept.values()].reduce((sum, tensor) => sum + tensorByteLength(tensor), 0);
-    await requireHeld(source, weightFiles, total);
+    if (total > largestRatio * size)
+      throw new InputError(`${source}: ${size} bytes say that they hold ${total} of numbers`);
     let done = 0;
     const entries = [...kept].map(([name, tensor]) =>
       toEntry(name, tensor, dtype, () => {
@@ -82,21 +91,33 @@ function withoutTied(tensors: ReadonlyMap<string, TorchTensor>) {
   for (const [name, tensor] of tensors) {
     const { storage, offset, shape, strides } = tensor;
     const { source, offset: start } = storage.place!;
-    const view = [source.name, start, storage.dtype, offset, shape.join('×'), strides.join('×')].join(' ');
+    const view = [source.name, start, tensor.dtype, offset, shape.join('×'), strides.join('×')].join(' ');
     const first = names.get(view);
     if (first === undefined || shape.includes(0)) {
       names.set(view, name);
       kept.set(name, tensor);
-    } else notes.push(`${name} is ${first}, and stored once`);
+    } else notes.push(`${quoted(name)} is ${quoted(first)}, and stored once`);
   }
   return { kept, notes };
 }
 
-async function requireHeld(source: string, files: readonly string[], total: number): Promise<void> {
+async function sizeOf(source: string, files: readonly string[]): Promise<number> {
   let size = 0;
-  for (const file of files) size += (await stat(path.join(source, file))).size;
-  if (total > largestRatio * size)
-    throw new InputError(`${source}: ${size} bytes say that they hold ${total} of numbers`);
+  for (const file of files) {
+    const status = await stat(path.join(source, file)).catch((error: unknown) => {
+      throw new InputError(`${source}: ${file}: cannot be opened: ${(error as Error).message}`, {
+        cause: error,
+      });
+    });
+    size += status.size;
+  }
+  return size;
+}
+
+function requireNames(tensors: ReadonlyMap<string, TorchTensor>, source: string): void {
+  for (const name of tensors.keys())
+    if (name.length > longestName || reservedNames.includes(name))
+      throw new InputError(`${source}: ${quoted(name)}: a name that safetensors does not take`);
 }
 
 function toEntry(
@@ -131,10 +152,13 @@ function toEntry(
 async function copyOthers(source: string, folder: string): Promise<ModelFile[]> {
   const copied: ModelFile[] = [];
   const isWeights = (name: string) =>
-    /\.(bin|pt|pth|h5|msgpack|ot|onnx|safetensors)$|\.index\.json$/.test(name);
+    /\.(bin|pt|pth|h5|msgpack|ot|onnx|safetensors)$|\.index\.json$/i.test(name);
+  const own = await realpath(source);
+  // in the hub's cache files are links; those that lead elsewhere could lead to anything
+  const places = [own, path.resolve(own, '../../blobs')];
   for (const entry of await readdir(source, { withFileTypes: true })) {
-    const file = path.join(source, entry.name);
-    if (entry.name.startsWith('.') || isWeights(entry.name)) continue;
+    const file = await realpath(path.join(source, entry.name)).catch(() => '');
+    if (entry.name.startsWith('.') || isWeights(entry.name) || !places.includes(path.dirname(file))) continue;
     const status = await stat(file).catch(() => undefined);
     if (!status?.isFile() || status.size > largestOther) continue;
     const copy = path.join(folder, entry.name);

@@ -1,7 +1,10 @@
-import { readFile } from 'node:fs/promises';
+import { readText } from '../checkpoint/byte-source.js';
 import { InputError } from '../errors.js';
 import { createTokenizer, writeTokenizer } from '../text/tokenizer.js';
-import type { WholeModel } from '../checkpoint/megatron/model.js';
+import type { MegatronArguments, WholeModel } from '../checkpoint/megatron/model.js';
+
+/** Bytes of a vocabulary, of some ten for each word. */
+const largestVocabulary = 2 ** 23;
 
 /**
  * Writes a tokenizer's files beside a model. Whether texts lose their case is what the checkpoint says, and else what
@@ -15,24 +18,28 @@ export async function writeTokenizerFiles(
   vocabFile: string,
   { arguments: args, sizes }: WholeModel,
 ): Promise<string[]> {
-  const text = await readFile(vocabFile, 'utf8').catch((error: unknown) => {
-    throw new InputError(`${vocabFile}: cannot be read: ${(error as Error).message}`, { cause: error });
-  });
-  const vocab = text.replace(/\r?\n$/, '').split(/\r?\n/);
+  const text = await readText(vocabFile, largestVocabulary);
+  const vocab = text.replace(/\r?\n$/, '').split(/\r?\n/, sizes.vocabulary + 1);
   if (vocab.length > sizes.vocabulary)
     throw new InputError(
-      `${vocabFile}: ${vocab.length} words, and the model has ${sizes.vocabulary}: another model's vocabulary?`,
+      `${vocabFile}: expected at most the model's ${sizes.vocabulary} words, found more: another model's vocabulary?`,
     );
   const hasCapitals = vocab.some((piece) => !/^\[.*\]$/.test(piece) && piece !== piece.toLowerCase());
-  const told = args.get('tokenizer_type');
-  const lowercase = typeof told === 'string' ? told.includes('LowerCase') : !hasCapitals;
+  const told = tokenizerTypeOf(args);
+  const lowercase = told?.includes('LowerCase') ?? !hasCapitals;
   const tokenizer = createTokenizer({ vocab, lowercase });
   await writeTokenizer(folder, tokenizer, { modelMaxLength: sizes.positions });
   const padding = sizes.vocabulary - vocab.length;
   return [
-    ...(typeof told === 'string' && lowercase === hasCapitals
+    ...(told !== undefined && lowercase === hasCapitals
       ? [`${vocabFile} ${hasCapitals ? 'has' : 'has no'} capital letters, and the checkpoint says ${told}`]
       : []),
     ...(padding > 0 ? [`${padding} rows of the word embeddings are padding, without a word`] : []),
   ];
+}
+
+/** A name of Megatron-LM's, as far as it is one: what else stands there could be made to be shown somewhere. */
+export function tokenizerTypeOf(args: MegatronArguments): string | undefined {
+  const type = args.get('tokenizer_type');
+  return typeof type === 'string' && /^\w{1,100}$/.test(type) ? type : undefined;
 }

@@ -35,7 +35,7 @@ export async function writeModelFiles(
   }
   if (shards.length > 1) {
     await writeIndex(folder, names, shards);
-    files.push({ name: indexName, ...(await checksumOf(path.join(folder, indexName))) });
+    files.push(...(await describeFiles(folder, [indexName])));
   }
   await removeOthers(folder, names);
   return files;
@@ -78,4 +78,11 @@ async function removeOthers(folder: string, names: readonly string[]): Promise<v
     (/^model(-\d{5}-of-\d{5})?\.safetensors$/.test(file) && !names.includes(file)) ||
     (file === indexName && names.length === 1);
   for (const file of await readdir(folder)) if (isStale(file)) await rm(path.join(folder, file));
+}
+
+/** Files that are there, with their checksums. */
+export async function describeFiles(folder: string, names: readonly string[]): Promise<ModelFile[]> {
+  const files: ModelFile[] = [];
+  for (const name of names) files.push({ name, ...(await checksumOf(path.join(folder, name))) });
+  return files;
 }

@@ -1,9 +1,11 @@
 /** The weights of a model folder: where each lies. */
-import { readFile, realpath } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { readText } from '../checkpoint/byte-source.js';
 import { readSafetensors } from '../checkpoint/safetensors.js';
 import { openTorch, tensorsOf } from '../checkpoint/torch/read.js';
-import { itemSize, readTensor, rowMajorPlace } from '../checkpoint/torch/tensor.js';
+import { itemSize, readTensor, rowMajorPlace, tensorByteLength } from '../checkpoint/torch/tensor.js';
+import { parseJson } from '../checkpoint/unique-json.js';
 import type { FloatWeight } from '../engine/engine.js';
 import { InputError } from '../errors.js';
 import type { FindFile } from '../hub/repository.js';
@@ -51,6 +53,9 @@ type ReadTensors = (
   use: (tensors: ReadonlyMap<string, FoundTensor>) => Promise<Map<string, StoredWeight>>,
 ) => Promise<Map<string, StoredWeight>>;
 
+/** Of what is held in memory to the file: tied weights are twice. */
+const largestRatio = 2;
+
 const weightFiles: readonly { readonly name: string; readonly read: ReadTensors }[] = [
   {
     name: 'model.safetensors',
@@ -67,16 +72,21 @@ const weightFiles: readonly { readonly name: string; readonly read: ReadTensors 
     async read(file, use) {
       const { value, close } = await openTorch(file);
       try {
+        let heldLength = 0;
         const tensors = [...tensorsOf(value, file)].map(([name, tensor]): [string, FoundTensor] => {
           const { dtype, shape } = tensor;
           const place = rowMajorPlace(tensor);
           // the engine maps what starts at a multiple of its size
           const isMapped = place !== undefined && place.offset % itemSize(dtype) === 0;
+          if (!isMapped) heldLength += tensorByteLength(tensor);
           return [
             name,
             { dtype, shape, place: isMapped ? place : undefined, read: () => readTensor(tensor) },
           ];
         });
+        const { size } = await stat(file);
+        if (heldLength > largestRatio * size)
+          throw new InputError(`${file}: its tensors share storages: ${size} bytes hold ${heldLength}`);
         return await use(new Map(tensors));
       } finally {
         await close();
@@ -118,10 +128,14 @@ async function shardedWeights(indexFile: string, find: FindFile, read: ReadTenso
   return weights;
 }
 
+/** Bytes of an index, which has a line for each tensor. */
+const largestIndex = 2 ** 24;
+
 export async function readWeightMap(indexFile: string): Promise<Map<string, string>> {
   let parsed: unknown;
+  const text = await readText(indexFile, largestIndex);
   try {
-    parsed = JSON.parse(await readFile(indexFile, 'utf8'));
+    parsed = parseJson(text);
   } catch (error) {
     throw new InputError(`${indexFile} is not JSON: ${(error as Error).message}`);
   }
@@ -130,7 +144,7 @@ export async function readWeightMap(indexFile: string): Promise<Map<string, stri
     throw new InputError(`${indexFile}: expected a weight_map from tensors to files`);
   const entries = Object.entries(map as Record<string, unknown>);
   for (const [name, file] of entries)
-    if (typeof file !== 'string' || path.basename(file) !== file)
+    if (typeof file !== 'string' || path.basename(file) !== file || ['', '.', '..'].includes(file))
       throw new InputError(
         `${indexFile}: ${name}: expected the name of a file, found ${JSON.stringify(file)}`,
       );

@@ -6,13 +6,30 @@ const isScalar = (value: unknown) => value === null || ['boolean', 'number', 'st
 const isPlain = (value: unknown) =>
   isScalar(value) || (Array.isArray(value) && value.length < 1000 && value.every(isScalar));
 
-/** Without what is no plain data, such as functions and dtypes. */
+/** Of a command line, which has some hundred. */
+const mostArguments = 10_000;
+const mostCharacters = 2 ** 18;
+
+/** Without what is no plain data, such as functions and dtypes, and without what is longer than command lines are. */
 export function plainArguments(fields: ReadonlyMap<unknown, unknown>): MegatronArguments {
-  const entries = [...fields].filter(
-    (entry): entry is [string, unknown] => typeof entry[0] === 'string' && isPlain(entry[1]),
-  );
-  return new Map(entries);
+  let left = mostCharacters;
+  const isTaken = (entry: [unknown, unknown]): entry is [string, unknown] => {
+    const [name, value] = entry;
+    if (typeof name !== 'string' || !isPlain(value)) return false;
+    const length = lengthOf(name) + lengthOf(value);
+    if (length > left) return false;
+    left -= length;
+    return true;
+  };
+  return new Map([...fields].slice(0, mostArguments).filter(isTaken));
 }
+
+const lengthOf = (value: unknown): number =>
+  Array.isArray(value)
+    ? value.reduce<number>((sum, item) => sum + lengthOf(item), 0)
+    : typeof value === 'string'
+      ? value.length
+      : 1;
 
 export function numberOf(args: MegatronArguments, ...names: readonly string[]): number | undefined {
   return names.map((name) => args.get(name)).find((value): value is number => typeof value === 'number');

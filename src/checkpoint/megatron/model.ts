@@ -10,6 +10,7 @@ import {
   wordEmbeddings,
   type MegatronName,
 } from './names.js';
+import type { TrainingState } from './training-state.js';
 
 export type FloatDtype = Extract<SafetensorsDtype, 'F32' | 'F16' | 'BF16'>;
 
@@ -45,6 +46,7 @@ export interface WholeModel {
   readonly arguments: MegatronArguments;
   readonly iteration: number | 'release';
   readonly tensors: ReadonlyMap<MegatronName, WholeTensor>;
+  readonly training?: TrainingState;
 }
 
 /** GPT-2 has neither sentence pairs nor heads. */
@@ -86,7 +88,8 @@ export function sizesOf(
     positions: tensors.get(positionEmbeddings)!.shape[0]!,
     vocabulary,
   };
-  if (layers === 0) throw new InputError(`${source}: expected layers, found none`);
+  for (const [name, size] of Object.entries(sizes))
+    if (!(size >= 1)) throw new InputError(`${source}: ${name}: expected at least 1, found ${size}`);
   if (hiddenSize % heads !== 0)
     throw new InputError(
       `${source}: ${hiddenSize} hidden units are not divisible by ${heads} attention heads`,

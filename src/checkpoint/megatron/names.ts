@@ -52,13 +52,35 @@ export const wordEmbeddings = 'embedding.word_embeddings.weight';
 export const positionEmbeddings = 'embedding.position_embeddings.weight';
 export const tokenTypeEmbeddings = 'embedding.tokentype_embeddings.weight';
 
+/** The last stage's copy of the word embeddings, where there are several. */
+export const tiedCopy = 'word_embeddings_for_head.weight';
+
+/** The parameters of a stage as Megatron-LM's modules hold them. */
+export function inModuleOrder(names: Iterable<MegatronName>): MegatronName[] {
+  const given = new Set(names);
+  const layers = 1 + Math.max(-1, ...[...given].map((name) => Number(layerOf(name) ?? -1)));
+  const [poolerWeight, poolerBias, ...heads] = headNames;
+  const all = [
+    wordEmbeddings,
+    positionEmbeddings,
+    tokenTypeEmbeddings,
+    ...Array.from({ length: layers }, (_, layer) => layerNames(layer)).flat(),
+    ...finalNormNames,
+    ...[poolerWeight!, poolerBias!],
+    tiedCopy,
+    ...heads,
+  ];
+  return all.filter((name) => given.has(name));
+}
+
+export const layerOf = (name: MegatronName) => /^encoder\.layers\.(\d+)\./.exec(name)?.[1];
+
+/** Layer norms and biases have none. */
+export const hasDecay = (name: MegatronName) => !/layernorm\.weight$|\.bias$/.test(name);
+
 export const isKnown = (name: MegatronName): boolean =>
   [wordEmbeddings, positionEmbeddings, tokenTypeEmbeddings, ...finalNormNames, ...headNames].includes(name) ||
   layerNames(0).includes(name.replace(/^encoder\.layers\.\d+\./, 'encoder.layers.0.'));
-
-/** The last stage's copy of the word embeddings, which other releases call the output layer. */
-export const isTiedCopy = (name: MegatronName) =>
-  name === 'word_embeddings_for_head.weight' || name === 'output_layer.weight';
 
 /** What is no parameter of the model. */
 export const isIgnored = (name: MegatronName) => /(^|\.)_extra_state$/.test(name);
@@ -79,6 +101,7 @@ const renames: readonly (readonly [RegExp, string])[] = [
   [/\.(mlp\.linear_fc2\.|layernorm_mlp\.fc2[._])/, '.mlp.dense_4h_to_h.'],
   [/^encoder\.final_norm\./, 'encoder.final_layernorm.'],
   [/^lm_head\.layer_norm\./, 'lm_head.layernorm.'],
+  [/^output_layer\.weight$/, tiedCopy],
   [/^output_layer\.bias$/, 'lm_head.bias'],
 ];
 

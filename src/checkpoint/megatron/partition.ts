@@ -1,4 +1,5 @@
 /** Parts of a parameter to the whole and back, for any number of ranks. Works on bytes, whatever the numbers are. */
+import { elementsOf } from '../torch/tensor.js';
 import { partitionOf, type MegatronName } from './names.js';
 import { forEachStretch, type CheckpointVersion } from './query-key-value.js';
 
@@ -29,23 +30,32 @@ export function wholeShape(name: MegatronName, part: readonly number[], ranks: n
   return axis === undefined ? part : part.with(axis, part[axis]! * ranks);
 }
 
-/** @param parts one for each rank */
-export function merge(parts: readonly Uint8Array[], options: PartitionOptions): Uint8Array {
-  const isWhole = parts.length === 1 && !isReordered(options);
-  if (isWhole || partitionOf(options.name) === undefined) return parts[0]!;
-  const whole = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + byteLength, 0));
-  for (const [rank, part] of parts.entries())
-    forEachRun(options, rank, parts.length, (wholeAt, partAt, length) => {
+/** One part in memory at a time. @param readPart of a rank */
+export async function merge(
+  ranks: number,
+  options: PartitionOptions,
+  readPart: (rank: number) => Promise<Uint8Array>,
+): Promise<Uint8Array> {
+  const isWhole = ranks === 1 && !isReordered(options);
+  if (isWhole || partitionOf(options.name) === undefined) return readPart(0);
+  const whole = new Uint8Array(elementsOf(options.shape) * options.itemSize);
+  for (let rank = 0; rank < ranks; rank++) {
+    const part = await readPart(rank);
+    forEachRun(options, rank, ranks, (wholeAt, partAt, length) => {
       whole.set(part.subarray(partAt, partAt + length), wholeAt);
     });
+  }
   return whole;
 }
 
-/** The part of one rank, which may be the whole itself. */
+/** The part of one rank: it may be the whole itself, or some of its bytes. */
 export function split(whole: Uint8Array, rank: number, ranks: number, options: PartitionOptions): Uint8Array {
   const isWhole = ranks === 1 && !isReordered(options);
-  if (isWhole || partitionOf(options.name) === undefined) return whole;
-  const part = new Uint8Array(whole.byteLength / ranks);
+  const partition = partitionOf(options.name);
+  if (isWhole || partition === undefined) return whole;
+  const length = whole.byteLength / ranks;
+  if (partition === 0) return whole.subarray(rank * length, (rank + 1) * length);
+  const part = new Uint8Array(length);
   forEachRun(options, rank, ranks, (wholeAt, partAt, length) => {
     part.set(whole.subarray(wholeAt, wholeAt + length), partAt);
   });

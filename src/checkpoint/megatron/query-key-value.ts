@@ -43,7 +43,7 @@ export function checkpointVersionOf(value: unknown, source: string): CheckpointV
   const version = value ?? 0;
   if (!(checkpointVersions as readonly unknown[]).includes(version))
     throw new InputError(
-      `${source}: checkpoint_version: expected ${checkpointVersions.join(', ')}, found ${JSON.stringify(version)}`,
+      `${source}: checkpoint_version: expected ${checkpointVersions.join(', ')}, found ${typeof version === 'number' ? version : typeof version}`,
     );
   return version as CheckpointVersion;
 }

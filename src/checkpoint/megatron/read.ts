@@ -2,25 +2,31 @@
 import { InputError } from '../../errors.js';
 import { namespaceFields } from '../torch/known-values.js';
 import { readTorch } from '../torch/read.js';
-import { isTensor, itemSize, readTensor, rowMajorPlace, type TorchTensor } from '../torch/tensor.js';
+import { tensorByteLength, type TorchTensor } from '../torch/tensor.js';
+import { budgetFor } from '../torch/unpickle.js';
 import { numberOf, plainArguments, requireSupported } from './arguments.js';
 import {
-  isFloat,
   isSpecificToBert,
   sizesOf,
   type MegatronArguments,
   type WholeModel,
   type WholeTensor,
 } from './model.js';
-import { isIgnored, isKnown, isTiedCopy, partitionOf, renamed, type MegatronName } from './names.js';
-import { merge, wholeShape } from './partition.js';
+import type { MegatronName } from './names.js';
 import { checkpointVersionOf, type CheckpointVersion } from './query-key-value.js';
 import { openMegatronSource, type MegatronSource } from './source.js';
+import { chunksOf, gatherParts, wholeTensor, type Held } from './stages.js';
+import { readTrainingState } from './training-state.js';
 
 export interface ReadMegatronOptions {
   /** Of checkpoints that do not say it. */
   readonly numAttentionHeads?: number | undefined;
+  /** Reads what training goes on from too, where it is there. */
+  readonly withTraining?: boolean;
 }
+
+/** Of a model's bytes to those of its files. */
+const largestRatio = 2;
 
 /** A checkpoint, of which the numbers are still in its files. */
 export interface MegatronCheckpoint extends WholeModel {
@@ -48,20 +54,16 @@ export async function readMegatron(
   }
 }
 
-/** One partition's file, unpickled. */
-interface Held {
-  readonly file: string;
-  readonly checkpoint: ReadonlyMap<unknown, unknown>;
-}
-
 async function readSource(
   source: MegatronSource,
-  { numAttentionHeads }: ReadMegatronOptions,
+  { numAttentionHeads, withTraining = false }: ReadMegatronOptions,
 ): Promise<Omit<MegatronCheckpoint, 'close'>> {
   const { tensorSize, pipelineSize, partitions } = source;
+  const byteLength = partitions.reduce((sum, { file }) => sum + file.size, 0);
+  const budget = budgetFor(byteLength);
   const held = new Map<string, Held>();
   for (const { tensorRank, pipelineRank, file } of partitions) {
-    const { value } = await readTorch(file);
+    const { value } = await readTorch(file, budget);
     if (!(value instanceof Map) || !isCheckpoint(value))
       throw new InputError(
         `${file.name}: no checkpoint of Megatron-LM: expected a dictionary with a "model"`,
@@ -75,9 +77,15 @@ async function readSource(
   requireAllPartitions(args, source, first.file);
 
   const stages = Array.from({ length: pipelineSize }, (_, pipelineRank) =>
-    Array.from({ length: tensorSize }, (_, tensorRank) => chunksOf(at(tensorRank, pipelineRank))),
+    Array.from({ length: tensorSize }, (_, tensorRank) => {
+      const rank = at(tensorRank, pipelineRank);
+      return { held: rank, chunks: chunksOf(rank) };
+    }),
   );
-  const { parts, layers } = gatherParts(stages, first.file);
+  const { parts, layers } = gatherParts(
+    stages.map((stage) => stage.map(({ chunks }) => chunks)),
+    first.file,
+  );
   const notes: string[] = [];
   const hiddenSize = parts.get('embedding.position_embeddings.weight')?.[0]?.shape[1] ?? 0;
   const heads =
@@ -88,20 +96,36 @@ async function readSource(
   if (heads % tensorSize !== 0)
     throw new InputError(`${first.file}: ${heads} attention heads in ${tensorSize} partitions`);
 
-  const tensors = new Map<MegatronName, WholeTensor>();
-  for (const [name, tensorParts] of parts) tensors.set(name, wholeTensor(name, tensorParts, heads, version));
+  const whole = (name: MegatronName, tensorParts: readonly TorchTensor[]) =>
+    wholeTensor(name, tensorParts, heads, version);
+  const tensors = new Map([...parts].map(([name, tensorParts]) => [name, whole(name, tensorParts)]));
+  const training = withTraining ? await readTrainingState(stages, whole) : undefined;
+  requireHeld([tensors, training?.exp_avg, training?.exp_avg_sq, training?.master], byteLength, first.file);
   return {
     kind: [...tensors.keys()].some(isSpecificToBert) ? 'bert' : 'gpt2',
     sizes: sizesOf(tensors, layers, heads, first.file),
     arguments: args,
     iteration: iterationOf(first.checkpoint, source),
     tensors,
+    ...(training && { training }),
     version,
     tensorSize,
     pipelineSize,
-    byteLength: partitions.reduce((sum, { file }) => sum + file.size, 0),
+    byteLength,
     notes,
   };
+}
+
+/** Tensors that share their numbers are how small files become large models. */
+function requireHeld(
+  all: readonly (ReadonlyMap<MegatronName, WholeTensor> | undefined)[],
+  byteLength: number,
+  file: string,
+): void {
+  const tensors = all.flatMap((some) => [...(some?.values() ?? [])]);
+  const total = tensors.reduce((sum, tensor) => sum + tensorByteLength(tensor), 0);
+  if (total > largestRatio * byteLength)
+    throw new InputError(`${file}: ${byteLength} bytes say that they hold ${total} of numbers`);
 }
 
 export const isCheckpoint = (value: ReadonlyMap<unknown, unknown>) =>
@@ -121,7 +145,8 @@ function iterationOf(
   { iteration }: MegatronSource,
 ): number | 'release' {
   const told = checkpoint.get('iteration') ?? checkpoint.get('total_iters');
-  return iteration === 'release' && typeof told === 'number' && told > 0 ? told : iteration;
+  const isTold = Number.isSafeInteger(told) && (told as number) > 0;
+  return iteration === 'release' && isTold ? (told as number) : iteration;
 }
 
 /** A single file of several is not the whole. */
@@ -149,102 +174,4 @@ function guessedHeads(hiddenSize: number, file: string, notes: string[]): number
     `assumed ${heads} attention heads, of 64 each: the checkpoint does not say (--num-attention-heads)`,
   );
   return heads;
-}
-
-type Flat = ReadonlyMap<string, TorchTensor>;
-
-/** The model of one rank, in parts where its stages are interleaved. */
-function chunksOf({ checkpoint, file }: Held): Flat[] {
-  const names = checkpoint.has('model')
-    ? ['model']
-    : [...checkpoint.keys()].filter((key): key is string => /^model\d{1,3}$/.test(String(key))).sort();
-  return names.map((name) => {
-    const flat = new Map<string, TorchTensor>();
-    flatten(checkpoint.get(name), '', 0, (key, tensor) => {
-      const ours = renamed(key);
-      if (flat.has(ours)) throw new InputError(`${file}: two tensors for ${ours}`);
-      flat.set(ours, tensor);
-    });
-    return flat;
-  });
-}
-
-/** Dictionaries in dictionaries, as deep as Megatron-LM nests them. */
-function flatten(
-  value: unknown,
-  prefix: string,
-  depth: number,
-  visit: (name: string, tensor: TorchTensor) => void,
-): void {
-  if (isTensor(value)) visit(prefix, value);
-  else if (value instanceof Map && depth < 8)
-    for (const [key, item] of value)
-      if (typeof key === 'string') flatten(item, prefix === '' ? key : `${prefix}.${key}`, depth + 1, visit);
-}
-
-/**
- * Each parameter's parts in the order of the tensor ranks, its layers numbered over all stages: first come the first
- * chunks of all stages, then their second ones.
- */
-function gatherParts(
-  stages: readonly (readonly (readonly Flat[])[])[],
-  file: string,
-): { readonly parts: Map<MegatronName, TorchTensor[]>; readonly layers: number } {
-  const parts = new Map<MegatronName, TorchTensor[]>();
-  let layers = 0;
-  const chunks = Math.max(...stages.flat().map((rank) => rank.length));
-  for (let chunk = 0; chunk < chunks; chunk++)
-    for (const ranks of stages) {
-      let count = 0;
-      for (const rank of ranks)
-        for (const [local, tensor] of rank[chunk] ?? []) {
-          if (isIgnored(local) || (isTiedCopy(local) && stages.length > 1)) continue;
-          const layer = /^encoder\.layers\.(\d{1,4})\./.exec(local)?.[1];
-          const name = layer === undefined ? local : local.replace(/\d+/, String(layers + Number(layer)));
-          if (!isKnown(name))
-            throw new InputError(`${file}: ${local}: neither BERT nor GPT-2 has this parameter`);
-          count = Math.max(count, Number(layer ?? -1) + 1);
-          const same = parts.get(name);
-          if (same) same.push(tensor);
-          else parts.set(name, [tensor]);
-        }
-      layers += count;
-    }
-  const size = stages[0]!.length;
-  for (const [name, { length }] of parts)
-    if (length !== size) throw new InputError(`${file}: ${name}: expected ${size} parts, found ${length}`);
-  return { parts, layers };
-}
-
-function wholeTensor(
-  name: MegatronName,
-  parts: readonly TorchTensor[],
-  heads: number,
-  version: CheckpointVersion,
-): WholeTensor {
-  const { dtype } = parts[0]!;
-  const { name: file } = parts[0]!.storage.place!.source;
-  if (!isFloat(dtype)) throw new InputError(`${file}: ${name}: expected F32, F16 or BF16, found ${dtype}`);
-  for (const part of parts)
-    if (part.dtype !== dtype || part.shape.join() !== parts[0]!.shape.join())
-      throw new InputError(`${file}: ${name}: partitions of different shapes or types`);
-  if (parts[0]!.shape.length === 0) throw new InputError(`${file}: ${name}: a single number`);
-  const partition = partitionOf(name);
-  if (partition === 1 && parts[0]!.shape.length < 2)
-    throw new InputError(
-      `${file}: ${name}: expected rows and columns, found [${parts[0]!.shape.join(', ')}]`,
-    );
-  const shape = wholeShape(name, parts[0]!.shape, parts.length);
-  // what is not split is the same in all of them
-  const needed = partition === undefined ? parts.slice(0, 1) : parts;
-  return {
-    dtype,
-    shape,
-    position: rowMajorPlace(parts[0]!)?.offset ?? 0,
-    read: async () => {
-      const bytes: Uint8Array[] = [];
-      for (const part of needed) bytes.push(await readTensor(part));
-      return merge(bytes, { name, shape, itemSize: itemSize(dtype), heads, version });
-    },
-  };
 }

@@ -31,6 +31,10 @@ interface Tree {
 }
 
 const tracker = 'latest_checkpointed_iteration.txt';
+/** The largest models have some hundred. */
+const mostPartitions = 512;
+/** Checkpoints that an error names. */
+const named = 5;
 const partitionName =
   /^(?:(?<above>.*)\/)?mp_rank_(?<tensor>\d{2,3})(?:_(?<pipeline>\d{3}))?\/model(?:_optim)?_rng\.pt$/;
 
@@ -70,17 +74,23 @@ const singleFile = (name: string, file: ByteSource): MegatronSource => ({
 
 /** `iter_0001000/mp_rank_00/model_optim_rng.pt` is three levels deep. */
 async function folderTree(folder: string, depth = 3): Promise<Tree> {
-  const entries = await readdir(folder, { withFileTypes: true });
+  const entries = await readdir(folder);
   const names: string[] = [];
   for (const entry of entries) {
-    const isCheckpoint = /^(release|iter_\d+|mp_rank_\d.*)$/.test(entry.name);
-    if (!isCheckpoint) names.push(entry.name);
+    const inner = path.join(folder, entry);
+    const isCheckpoint = /^(release|iter_\d+|mp_rank_\d.*)$/.test(entry) && (await isFolder(inner));
+    if (!isCheckpoint) names.push(entry);
     else if (depth > 1)
-      for (const name of (await folderTree(path.join(folder, entry.name), depth - 1)).names)
-        names.push(`${entry.name}/${name}`);
+      for (const name of (await folderTree(inner, depth - 1)).names) names.push(`${entry}/${name}`);
   }
   return { names, open: (name) => openFile(path.join(folder, name)) };
 }
+
+const isFolder = (name: string) =>
+  stat(name).then(
+    (status) => status.isDirectory(),
+    () => false,
+  );
 
 async function openTree(source: string, tree: Tree): Promise<MegatronSource> {
   const alone = tree.names.find((name) => /^model(_optim)?_rng\.pt$/.test(name));
@@ -92,6 +102,9 @@ async function openTree(source: string, tree: Tree): Promise<MegatronSource> {
       : [{ name, above, tensorRank: Number(tensor), pipelineRank: Number(pipeline ?? 0) }];
   });
   const folder = await chooseFolder(source, tree, [...new Set(found.map(({ above }) => above))]);
+  const number = /iter_(\d+)$/.exec(folder)?.[1];
+  if (!Number.isSafeInteger(Number(number ?? 0)))
+    throw new InputError(`${source}: an iteration of ${number!.length} digits`);
   const chosen = found.filter(({ above }) => above === folder);
   const [tensorSize, pipelineSize] = gridOf(source, chosen);
 
@@ -106,7 +119,6 @@ async function openTree(source: string, tree: Tree): Promise<MegatronSource> {
     await close();
     throw error;
   }
-  const number = /iter_(\d+)$/.exec(folder)?.[1];
   return {
     name: source,
     iteration: number === undefined ? 'release' : Number(number),
@@ -131,12 +143,16 @@ async function chooseFolder(source: string, tree: Tree, folders: readonly string
     await file.close();
     const wanted = /^\d+$/.test(text) ? `iter_${text.padStart(7, '0')}` : text;
     const folder = folders.find((candidate) => path.posix.basename(candidate) === wanted);
-    if (folder === undefined)
-      throw new InputError(`${source}: ${tracker} names ${JSON.stringify(wanted)}, which is not there`);
+    if (folder === undefined) {
+      // what else is in the file, which may be a link, is nobody's business
+      const shown = /^\w{1,20}$/.test(wanted) ? wanted : 'a checkpoint';
+      throw new InputError(`${source}: ${tracker} names ${shown} that is not there`);
+    }
     return folder;
   }
+  const some = [...folders].sort().slice(0, named).join(', ');
   throw new InputError(
-    `${source}: several checkpoints and no ${tracker}; give one of ${[...folders].sort().join(', ')}`,
+    `${source}: ${folders.length} checkpoints and no ${tracker}; give one of ${some}${folders.length > named ? ' …' : ''}`,
   );
 }
 
@@ -145,11 +161,15 @@ function gridOf(
   source: string,
   ranks: readonly { readonly tensorRank: number; readonly pipelineRank: number }[],
 ): [tensorSize: number, pipelineSize: number] {
+  if (ranks.length > mostPartitions)
+    throw new InputError(`${source}: expected at most ${mostPartitions} partitions, found ${ranks.length}`);
   const sizes = [
     1 + Math.max(...ranks.map(({ tensorRank }) => tensorRank)),
     1 + Math.max(...ranks.map(({ pipelineRank }) => pipelineRank)),
   ] as [number, number];
   const [tensorSize, pipelineSize] = sizes;
+  const pairs = new Set(ranks.map(({ tensorRank, pipelineRank }) => `${tensorRank} ${pipelineRank}`));
+  if (ranks.length !== pairs.size) throw new InputError(`${source}: two files for one partition`);
   if (ranks.length !== tensorSize * pipelineSize)
     throw new InputError(
       `${source}: expected ${tensorSize} × ${pipelineSize} partitions (tensor × pipeline), found ${ranks.length}`,

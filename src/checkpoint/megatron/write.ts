@@ -6,9 +6,10 @@ import { itemSize } from '../torch/tensor.js';
 import type { Namespace } from '../torch/pickle.js';
 import { createTorchFile, type PlainTensor, type TorchWriter } from '../torch/write.js';
 import { orderedNames, type MegatronArguments, type WholeModel, type WholeTensor } from './model.js';
-import { wordEmbeddings, type MegatronName } from './names.js';
+import { layerOf, positionEmbeddings, tiedCopy, wordEmbeddings, type MegatronName } from './names.js';
 import { partShape, split } from './partition.js';
 import type { CheckpointVersion } from './query-key-value.js';
+import { trainingEntries } from './training-state.js';
 
 export interface MegatronLayout {
   readonly version: CheckpointVersion;
@@ -33,9 +34,9 @@ export function requireDivisible(
     if (size % by !== 0) throw new InputError(`${size} ${name} cannot be shared out to ${by} ${what}`);
 }
 
-/** A rank's file while it is written. */
+/** A rank's file while it is written, and its part of each tensor that it has. */
 interface RankFile {
-  readonly tensors: ReadonlyMap<MegatronName, PlainTensor>;
+  readonly parts: ReadonlyMap<WholeTensor, PlainTensor>;
   readonly writer: TorchWriter;
 }
 
@@ -64,19 +65,18 @@ export async function writeMegatron(
         const rankFolder = `mp_rank_${pad(rank, 2)}${pipelineSize > 1 ? `_${pad(stage, 3)}` : ''}`;
         const file = path.join(iteration, rankFolder, 'model_optim_rng.pt');
         await mkdir(path.join(folder, iteration, rankFolder), { recursive: true });
-        const tensors = plainTensors(stageNames(names, stage, layers, pipelineSize), model, tensorSize);
-        const value = checkpointValue(tensors, model, layout, layers / pipelineSize);
-        files[stage]!.push({ tensors, writer: await createTorchFile(path.join(folder, file), value) });
+        const { parts, value } = rankValue(stageNames(names, stage, layers, pipelineSize), model, layout);
+        files[stage]!.push({ parts, writer: await createTorchFile(path.join(folder, file), value) });
         written.push(file);
       }
     }
-    for (const [name, tensor] of inFileOrder(model.tensors)) {
+    for (const [name, tensor] of inFileOrder(allTensors(model))) {
       const whole = await tensor.read();
       const options = { name, shape: tensor.shape, itemSize: itemSize(tensor.dtype), heads, version };
       for (let rank = 0; rank < tensorSize; rank++) {
         const part = split(whole, rank, tensorSize, options);
         for (const ranks of files) {
-          const plain = ranks[rank]!.tensors.get(name);
+          const plain = ranks[rank]!.parts.get(tensor);
           if (plain) await ranks[rank]!.writer.write(plain, part);
         }
       }
@@ -95,10 +95,12 @@ export async function writeMegatron(
 const pad = (value: number, digits: number) => String(value).padStart(digits, '0');
 
 /** As the parameters lie in the files that they are read from, which are read forwards then. */
-export const inFileOrder = <Name>(tensors: ReadonlyMap<Name, WholeTensor>) =>
+export const inFileOrder = <Name>(tensors: Iterable<readonly [Name, WholeTensor]>) =>
   [...tensors].sort(([, a], [, b]) => a.position - b.position);
 
-const layerOf = (name: MegatronName) => /^encoder\.layers\.(\d+)\./.exec(name)?.[1];
+/** The model's, and those that training goes on from. */
+export const allTensors = ({ tensors, training }: WholeModel): (readonly [MegatronName, WholeTensor])[] =>
+  [tensors, training?.exp_avg, training?.exp_avg_sq, training?.master].flatMap((named) => [...(named ?? [])]);
 
 /** Embeddings are in the first stage, and their words in the last one again; norm and heads are in the last. */
 function stageNames(
@@ -116,34 +118,41 @@ function stageNames(
   });
 }
 
-function plainTensors(
-  names: readonly MegatronName[],
-  { tensors }: WholeModel,
-  ranks: number,
-): Map<MegatronName, PlainTensor> {
-  return new Map(
-    names.map((name) => {
-      const { dtype, shape } = tensors.get(name)!;
-      return [name, { kind: 'plain', dtype, shape: partShape(name, shape, ranks) }];
-    }),
-  );
-}
-
 /** The dictionary of one rank, as `torch.save` gets it. */
-function checkpointValue(
-  tensors: ReadonlyMap<MegatronName, PlainTensor>,
+function rankValue(
+  names: readonly MegatronName[],
   model: WholeModel,
   layout: MegatronLayout,
-  layersPerStage: number,
-): Map<string, unknown> {
+): { readonly parts: ReadonlyMap<WholeTensor, PlainTensor>; readonly value: Map<string, unknown> } {
+  const parts = new Map<WholeTensor, PlainTensor>();
+  const partOf = (name: MegatronName, whole: WholeTensor): PlainTensor => {
+    const { dtype, shape } = whole;
+    const part: PlainTensor = { kind: 'plain', dtype, shape: partShape(name, shape, layout.tensorSize) };
+    parts.set(whole, part);
+    return part;
+  };
+  const isFirst = names.includes(positionEmbeddings);
+  // a later stage has the word embeddings as a copy
+  const inStage = (name: MegatronName) => (name === wordEmbeddings && !isFirst ? tiedCopy : name);
+  const inModel = (name: MegatronName) => (name === tiedCopy ? wordEmbeddings : name);
+  const tensors = new Map(names.map((name) => [inStage(name), partOf(name, model.tensors.get(name)!)]));
+
+  const { training, sizes, iteration } = model;
   const args = argumentsFor(model, layout);
   const namespace: Namespace = { kind: 'namespace', fields: args };
-  return new Map<string, unknown>([
+  const value = new Map<string, unknown>([
     ...(layout.withArguments ? ([['args', namespace]] as const) : ([['arguments', args]] as const)),
     ...(layout.version === 0 ? [] : ([['checkpoint_version', layout.version]] as const)),
-    ['iteration', model.iteration === 'release' ? 0 : model.iteration],
-    ['model', modelValue(tensors, layout, layersPerStage)],
+    ['iteration', iteration === 'release' ? 0 : iteration],
+    ['model', modelValue(tensors, layout, sizes.layers / layout.pipelineSize)],
+    ...(training
+      ? trainingEntries(training, [...tensors.keys()], (slot, name) => {
+          const whole = inModel(name);
+          return partOf(whole, training[slot]!.get(whole)!);
+        })
+      : []),
   ]);
+  return { parts, value };
 }
 
 function modelValue(
@@ -161,14 +170,9 @@ function modelValue(
     entries.set(key, tensor);
     parent.set(group, entries);
   };
-  const isFirstStage = tensors.has('embedding.position_embeddings.weight');
   for (const [name, tensor] of tensors) {
     const [group, ...rest] = name.split('.') as [string, ...string[]];
     if (group === 'embedding') {
-      if (!isFirstStage) {
-        put(value, 'word_embeddings_for_head', 'weight', tensor);
-        continue;
-      }
       const embedding = (languageModel.get('embedding') ?? new Map()) as Map<string, unknown>;
       put(embedding, rest[0]!, 'weight', tensor);
       languageModel.set('embedding', embedding);

@@ -7,17 +7,19 @@ import { InputError } from '../../errors.js';
 import { readBytes, type ByteSource } from '../byte-source.js';
 import { checked, largestPickle, storageReference, type TorchFile } from './read.js';
 import { itemSize, type TorchStorage } from './tensor.js';
-import { IncompletePickle, unpickle, type Unpickled } from './unpickle.js';
+import { IncompletePickle, unpickle, type Budget, type Unpickled } from './unpickle.js';
 
+/** The first byte of pickles from protocol 2 on. */
+const pickleStart = 0x80;
 const magicNumber = 0x1950a86a20f9469cfc6cn;
 const protocolVersion = 1001;
 
 /** @throws InputError where the source is no such file, or ends elsewhere than its storages do */
-export async function readLegacy(source: ByteSource): Promise<TorchFile> {
+export async function readLegacy(source: ByteSource, budget: Budget): Promise<TorchFile> {
   const { name } = source;
   const storages = new Map<string, TorchStorage[]>();
   const views: { storage: TorchStorage; root: TorchStorage; offset: number }[] = [];
-  const pickles = pickleReader(source, (id) => {
+  const pickles = pickleReader(source, budget, (id) => {
     if (Array.isArray(id) && id[0] === 'module') return (id as unknown[])[1];
     const { storage, view } = storageReference(id, name);
     const same = storages.get(storage.key);
@@ -32,11 +34,12 @@ export async function readLegacy(source: ByteSource): Promise<TorchFile> {
     return part;
   });
 
-  if ((await pickles.next()).value !== magicNumber)
+  const [protocol] = await readBytes(source, 0, Math.min(source.size, 1));
+  if (protocol !== pickleStart || (await pickles.next()).value !== magicNumber)
     throw new InputError(`${name}: not a file of torch.save: neither a zip archive nor its magic number`);
   const { value: version } = await pickles.next();
   if (version !== protocolVersion)
-    throw new InputError(`${name}: expected torch's format ${protocolVersion}, found ${String(version)}`);
+    throw new InputError(`${name}: expected torch's format ${protocolVersion}, found another`);
   await pickles.next();
   const { value, globals } = await pickles.next();
   const { value: keys, end } = await pickles.next();
@@ -56,7 +59,7 @@ function viewOf(view: unknown, name: string): [offset: number, elements: number]
 }
 
 /** Reads pickles whose lengths only they know: more of the file when it was not enough. */
-function pickleReader(source: ByteSource, persistent: (id: unknown) => unknown) {
+function pickleReader(source: ByteSource, budget: Budget, persistent: (id: unknown) => unknown) {
   let at = 0;
   let length = Math.min(source.size, 2 ** 16);
   let bytes: Buffer | undefined;
@@ -67,7 +70,7 @@ function pickleReader(source: ByteSource, persistent: (id: unknown) => unknown) 
         try {
           const read = unpickle(
             bytes,
-            { source: source.name, construct: checked(source.name), persistent },
+            { source: source.name, budget, construct: checked(source.name), persistent },
             at,
           );
           at = read.end;
@@ -95,7 +98,7 @@ function placeStorages(
   let at = end;
   for (const key of keys as unknown[]) {
     const same = storages.get(key as string);
-    if (!same) throw new InputError(`${name}: a storage that no tensor has: ${JSON.stringify(key)}`);
+    if (!same) throw new InputError(`${name}: a storage that no tensor has`);
     const { byteLength, dtype } = same[0]!;
     const countAt = at;
     const place = {

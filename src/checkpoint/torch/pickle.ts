@@ -1,4 +1,5 @@
 /** Writes plain data and tensors as a pickle that `torch.load` reads, with `weights_only=True` too. Protocol 2. */
+import { elementsOf } from './tensor.js';
 import type { PlainTensor } from './write.js';
 
 /** Fields that Python code reads as attributes: an `argparse.Namespace`. */
@@ -98,5 +99,3 @@ export function pickle(value: unknown, keyOf: (tensor: PlainTensor) => string): 
   op('.');
   return Buffer.concat(parts);
 }
-
-export const elementsOf = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1);

@@ -90,7 +90,7 @@ test('what a file wants to execute is told, and not executed', async () => {
 });
 
 test.each([
-  ['pickles.json', 'not a pickle that can be read'],
+  ['pickles.json', 'not a file of torch.save'],
   ['none.bin', 'cannot be opened'],
 ])('%s is refused', async (name, message) => {
   await expect(readAll(name)).rejects.toThrow(InputError);
@@ -105,11 +105,14 @@ test.each(['tensors.bin', 'legacy.bin'])(
     await fc.assert(
       fc.asyncProperty(
         fc.array(change, { minLength: 1, maxLength: 4 }),
-        fc.option(fc.nat(bytes.length), { freq: 8 }),
+        fc.oneof(
+          { weight: 7, arbitrary: fc.constant(bytes.length) },
+          { weight: 1, arbitrary: fc.nat(bytes.length) },
+        ),
         async (changes, length) => {
           const copy = Buffer.from(bytes);
           for (const { place, byte } of changes) copy[place] = byte;
-          await writeFile(spoilt, copy.subarray(0, length ?? copy.length));
+          await writeFile(spoilt, copy.subarray(0, length));
           try {
             const { value, close } = await openTorch(spoilt);
             try {

@@ -4,7 +4,7 @@
  */
 import { InputError } from '../../errors.js';
 import { openFile, readBytes, type ByteSource } from '../byte-source.js';
-import { readZipDirectory } from '../zip/directory.js';
+import { readZipDirectory, type ZipEntry } from '../zip/directory.js';
 import { constructKnown } from './known-values.js';
 import { readLegacy } from './legacy.js';
 import {
@@ -15,7 +15,7 @@ import {
   type TorchStorage,
   type TorchTensor,
 } from './tensor.js';
-import { isGlobal, unpickle, type PickleGlobal } from './unpickle.js';
+import { budgetFor, isGlobal, unpickle, type Budget, type PickleGlobal } from './unpickle.js';
 
 export interface TorchFile {
   /** Plain data with `TorchTensor`s in it. */
@@ -27,24 +27,31 @@ export interface TorchFile {
 }
 
 /** A pickle without its numbers takes some hundred bytes a tensor. */
-export const largestPickle = 32 * 2 ** 20;
+export const largestPickle = 8 * 2 ** 20;
 
-/** @throws InputError where the source is no such file, or says what its bytes cannot hold */
-export async function readTorch(source: ByteSource): Promise<TorchFile> {
+/**
+ * @param budget shared where several files make one model
+ * @throws InputError where the source is no such file, or says what its bytes cannot hold
+ */
+export async function readTorch(source: ByteSource, budget = budgetFor(source.size)): Promise<TorchFile> {
   const head = await readBytes(source, 0, Math.min(source.size, 512));
-  if (head.subarray(0, 2).toString('latin1') === 'PK') return readZip(source);
+  if (head.subarray(0, 2).toString('latin1') === 'PK') return readZip(source, budget);
   if (head.subarray(257, 262).toString('latin1') === 'ustar')
     throw new InputError(`${source.name}: a tar file of PyTorch 0.1; load and save it with a later one`);
-  return readLegacy(source);
+  return readLegacy(source, budget);
 }
 
-async function readZip(source: ByteSource): Promise<TorchFile> {
+async function readZip(source: ByteSource, budget: Budget): Promise<TorchFile> {
   const { name } = source;
   const archive = await readZipDirectory(source);
-  const pickle = [...archive.entries.values()].find((entry) => /^[^/]+\/data\.pkl$/.test(entry.name));
+  const [pickle, another] = [...archive.entries.values()].filter((entry) =>
+    /^[^/]+\/data\.pkl$/.test(entry.name),
+  );
   if (!pickle) throw new InputError(`${name}: not a file of torch.save: it has no data.pkl`);
+  if (another)
+    throw new InputError(`${name}: expected one data.pkl, found ${pickle.name} and ${another.name}`);
   const root = pickle.name.slice(0, -'data.pkl'.length);
-  const small = async (entry: typeof pickle) => {
+  const small = async (entry: ZipEntry) => {
     if (!entry.isStored || entry.byteLength > largestPickle)
       throw new InputError(
         `${name}: ${entry.name}: expected it as it is, and at most ${largestPickle} bytes, found ${entry.byteLength}`,
@@ -54,25 +61,30 @@ async function readZip(source: ByteSource): Promise<TorchFile> {
   const byteOrder = archive.entries.get(`${root}byteorder`);
   const isBigEndian = byteOrder !== undefined && (await small(byteOrder)).toString() === 'big';
 
-  const storages = new Set<TorchStorage>();
+  const storages = new Map<ZipEntry, TorchStorage[]>();
   const { value, globals } = unpickle(await small(pickle), {
     source: `${name}: ${pickle.name}`,
+    budget,
     construct: checked(name),
     persistent(id) {
       const { storage } = storageReference(id, name);
-      storages.add(storage);
+      const entry = archive.entries.get(`${root}data/${storage.key}`);
+      if (!entry?.isStored)
+        throw new InputError(`${name}: expected numbers, stored as they are, in ${root}data/${storage.key}`);
+      if (storage.byteLength > entry.byteLength)
+        throw new InputError(
+          `${name}: ${entry.name}: expected ${storage.byteLength} bytes, found ${entry.byteLength}`,
+        );
+      const same = storages.get(entry);
+      if (same) same.push(storage);
+      else storages.set(entry, [storage]);
       return storage;
     },
   });
-  for (const storage of storages) {
-    const entry = archive.entries.get(`${root}data/${storage.key}`);
-    if (!entry?.isStored)
-      throw new InputError(`${name}: expected numbers, stored as they are, in ${root}data/${storage.key}`);
-    if (storage.byteLength > entry.byteLength)
-      throw new InputError(
-        `${name}: ${entry.name}: expected ${storage.byteLength} bytes, found ${entry.byteLength}`,
-      );
-    storage.place = { source, offset: await archive.offsetOf(entry), isBigEndian };
+  // forwards: an archive in an archive is inflated as it is read
+  for (const [entry, same] of [...storages].sort(([a], [b]) => a.headerOffset - b.headerOffset)) {
+    const offset = await archive.offsetOf(entry);
+    for (const storage of same) storage.place = { source, offset, isBigEndian };
   }
   return { value, format: 'zip', globals };
 }
@@ -122,10 +134,13 @@ export function tensorsOf(value: unknown, source: string): Map<string, TorchTens
 }
 
 /** Opens a file of torch's; `close` when its tensors have been read. */
-export async function openTorch(path: string): Promise<TorchFile & { readonly close: () => Promise<void> }> {
+export async function openTorch(
+  path: string,
+  budget?: Budget,
+): Promise<TorchFile & { readonly close: () => Promise<void> }> {
   const source = await openFile(path);
   try {
-    return { ...(await readTorch(source)), close: source.close };
+    return { ...(await readTorch(source, budget)), close: source.close };
   } catch (error) {
     await source.close();
     throw error;

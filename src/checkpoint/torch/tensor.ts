@@ -55,10 +55,10 @@ export const isTensor = (value: unknown): value is TorchTensor =>
 
 export const itemSize = (dtype: TorchDtype) => storedArrays[dtype].BYTES_PER_ELEMENT;
 
-const product = (sizes: readonly number[]) => sizes.reduce((all, size) => all * size, 1);
+export const elementsOf = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1);
 
 export const tensorByteLength = ({ dtype, shape }: Pick<TorchTensor, 'dtype' | 'shape'>) =>
-  product(shape) * itemSize(dtype);
+  elementsOf(shape) * itemSize(dtype);
 
 /** The elements of the storage that a tensor reaches over: none where it is empty. */
 function extent({ shape, strides }: TorchTensor): number {
@@ -68,6 +68,9 @@ function extent({ shape, strides }: TorchTensor): number {
 /** @throws InputError for a tensor that is not in its storage, or is made larger than that by repeating it */
 export function checkTensor(tensor: TorchTensor, name: string): void {
   const { dtype, offset, storage, shape } = tensor;
+  // of empty ones too, which may have one size of 0 beside others
+  if (!Number.isSafeInteger(elementsOf(shape.filter((size) => size !== 0)) * itemSize(dtype)))
+    throw new InputError(`${name}: [${shape.join(', ')}] is larger than any file`);
   const end = (offset + extent(tensor)) * itemSize(dtype);
   if (!(end <= storage.byteLength))
     throw new InputError(`${name}: expected ${end} bytes in its storage, found ${storage.byteLength}`);
@@ -93,7 +96,7 @@ export async function readTensor(tensor: TorchTensor): Promise<Uint8Array> {
   const { source, offset: start, isBigEndian, check } = storage.place!;
   await check?.();
   const size = itemSize(dtype);
-  const length = isRowMajor(tensor) ? product(tensor.shape) : extent(tensor);
+  const length = isRowMajor(tensor) ? elementsOf(tensor.shape) : extent(tensor);
   const bytes = await readBytes(source, start + offset * size, length * size);
   if (isBigEndian) swapBytes(bytes, size);
   return isRowMajor(tensor) ? bytes : gathered(bytes, tensor);
@@ -123,7 +126,8 @@ function gathered(bytes: Buffer, tensor: TorchTensor): Uint8Array {
     bytes.byteOffset,
     bytes.length / array.BYTES_PER_ELEMENT,
   );
-  const to = new array(product(shape));
+  const to = new array(elementsOf(shape));
+  if (to.length === 0) return new Uint8Array();
   let next = 0;
   const visit = (axis: number, at: number): void => {
     if (axis === shape.length) to[next++] = from[at]!;

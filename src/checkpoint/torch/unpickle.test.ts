@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
 import { fixture, readJson } from '../../../test/support/fixture.js';
 import { InputError } from '../../errors.js';
-import { unpickle, type PickleGlobal } from './unpickle.js';
+import { budgetFor, unpickle, type PickleGlobal } from './unpickle.js';
 
 const { protocols, objects } = readJson(fixture('torch/pickles.json')) as Record<
   'protocols' | 'objects',
@@ -17,7 +17,12 @@ function construct({ module, name }: PickleGlobal, args: readonly unknown[]): un
   return undefined;
 }
 const read = (bytes: Uint8Array) =>
-  unpickle(bytes, { source: 'file', construct, persistent: (id) => ({ persistent: id }) }).value;
+  unpickle(bytes, {
+    source: 'file',
+    budget: budgetFor(bytes.length),
+    construct,
+    persistent: (id) => ({ persistent: id }),
+  }).value;
 const ofBase64 = (text: string) => read(Buffer.from(text, 'base64'));
 
 afterAll(() => {

@@ -64,7 +64,7 @@ const longestName = 1000;
 const stop = '.'.charCodeAt(0);
 
 /**
- * For files of so many bytes: a state dictionary takes about three thousand for a tensor, which is little beside the
+ * For files of so many bytes: a state dictionary takes about four thousand for a tensor, which is little beside the
  * tensor's numbers in large files.
  */
 export const budgetFor = (byteLength: number): Budget => ({ left: 2 ** 25 + byteLength / 16 });
@@ -187,10 +187,13 @@ export function unpickle(
   };
   const call = (type: unknown, args: unknown) => {
     if (!Array.isArray(args)) return fail('arguments are missing');
-    // what is made of them may be a copy
-    spend(memoryOf.object + lengthOf(args) + args.reduce((sum: number, item) => sum + lengthOf(item), 0));
+    spend(memoryOf.object + copiedLength(args));
     const known = isGlobal(type) ? construct(type, args) : undefined;
     return known ?? ({ kind: 'object', type, arguments: args, items: [] } satisfies PickleObject);
+  };
+  const outside = (id: unknown) => {
+    spend(memoryOf.object + copiedLength(id));
+    return persistent(id);
   };
   const build = () => {
     const state = pop();
@@ -256,7 +259,7 @@ export function unpickle(
     },
     '\x92'() {
       const [type, args, keywords] = popMany(3);
-      spend(lengthOf(args));
+      spend(copiedLength(args));
       return call(type, [...(Array.isArray(args) ? (args as unknown[]) : []), keywords]);
     },
     o() {
@@ -268,8 +271,8 @@ export function unpickle(
     '\x82': () => extension(byte()),
     '\x83': () => extension(uint16()),
     '\x84': () => extension(int32()),
-    P: () => persistent(line()),
-    Q: () => persistent(pop()),
+    P: () => outside(line()),
+    Q: () => outside(pop()),
   };
   const extension = (number: number) => named('copyreg extension', String(number));
   /** Opcodes that do something else. */
@@ -327,7 +330,12 @@ export function unpickle(
   }
 }
 
-/** What a copy of a value takes. */
+/** What is made of some values may be a copy of them. */
+function copiedLength(values: unknown): number {
+  if (!Array.isArray(values)) return lengthOf(values);
+  return values.reduce<number>((sum, value) => sum + lengthOf(value), lengthOf(values));
+}
+
 function lengthOf(value: unknown): number {
   if (Array.isArray(value)) return memoryOf.item * value.length;
   if (typeof value === 'string') return 2 * value.length;
@@ -350,7 +358,9 @@ function unescape(text: string): string {
     (whole, two, four, eight, one: string | undefined) => {
       const digits = (two ?? four ?? eight) as string | undefined;
       if (digits !== undefined)
-        return String.fromCodePoint(/^[\da-f]+$/i.test(digits) ? Math.min(parseInt(digits, 16), 0x10ffff) : 0);
+        return String.fromCodePoint(
+          /^[\da-f]+$/i.test(digits) ? Math.min(parseInt(digits, 16), 0x10ffff) : 0,
+        );
       return { n: '\n', r: '\r', t: '\t', '\\': '\\', "'": "'", '"': '"' }[one!] ?? whole;
     },
   );

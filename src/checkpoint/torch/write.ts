@@ -6,7 +6,8 @@ import { open } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { InputError } from '../../errors.js';
 import { writeFullyAt } from '../file-bytes.js';
-import { elementsOf, pickle } from './pickle.js';
+import { pickle } from './pickle.js';
+import { elementsOf } from './tensor.js';
 
 /** A tensor that is to be written: one object is one storage, wherever it stands in the value. */
 export interface PlainTensor {

@@ -3,13 +3,20 @@ import { crc32, createInflateRaw } from 'node:zlib';
 import { InputError } from '../../errors.js';
 import { readBytes, requireInside, type ByteSource } from '../byte-source.js';
 
-const chunkLength = 2 ** 22;
-/** Bytes that are inflated while the reader works on those before. */
-const aheadLength = 2 ** 24;
+const smallestChunk = 2 ** 14;
+const largestChunk = 2 ** 22;
+/** Bytes that are inflated while the reader works on those before, in all files of an archive. */
+export const mostAhead = 2 ** 24;
 /** Of weights, which hardly shrink; deflate reaches a thousand for zeros. */
 const largestRatio = 100;
-/** Bytes, below which the ratio does not matter. */
+/** Bytes, below which ratios do not matter. */
 const small = 2 ** 24;
+/** Times that a file is inflated: readers go forwards, and a few times through it. */
+const mostPasses = 8;
+
+/** Whether bytes say that they hold too many. */
+export const isBomb = (size: number, compressedSize: number) =>
+  size > small && size > largestRatio * compressedSize;
 
 export interface Inflatable {
   readonly byteLength: number;
@@ -20,14 +27,16 @@ export interface Inflatable {
  * Deflated bytes, inflated as they are read: on from where the last read ended, or from the beginning for what lies
  * before. So nothing is unpacked to a disk, and readers do well to go forwards.
  *
+ * @param aheadLength bytes that may be inflated before they are asked for
  * @throws InputError for what says that it holds a hundred times its size
  */
 export function inflated(
   compressed: ByteSource,
   { byteLength: size, crc32: expected }: Inflatable,
+  aheadLength: number,
 ): ByteSource {
   const { name } = compressed;
-  if (size > small && size > largestRatio * compressed.size)
+  if (isBomb(size, compressed.size))
     throw new InputError(
       `${name}: ${compressed.size} bytes say that they hold ${size}: expected at most ${largestRatio} times as many`,
     );
@@ -37,10 +46,17 @@ export function inflated(
   /** Of the first byte of `chunk`, and the checksum of all before it. */
   let position = 0;
   let checksum = 0;
+  /** Bytes inflated before the last return to the beginning. */
+  let repeated = 0;
 
   const rewind = () => {
+    repeated += position;
+    if (repeated > small + mostPasses * size)
+      throw new InputError(
+        `${name}: its parts lie in an order in which they cannot be inflated; unpack the archive, and give the folder`,
+      );
     stream?.destroy();
-    stream = inflate(compressed);
+    stream = inflate(compressed, aheadLength);
     chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
     chunk = Buffer.alloc(0);
     position = checksum = 0;
@@ -74,13 +90,14 @@ export function inflated(
   };
 }
 
-function inflate(compressed: ByteSource): Readable {
+function inflate(compressed: ByteSource, aheadLength: number): Readable {
+  const chunkLength = Math.min(largestChunk, Math.max(smallestChunk, Math.ceil(aheadLength / 4)));
   const inflater = createInflateRaw({ chunkSize: chunkLength });
   async function* pieces() {
     for (let at = 0; at < compressed.size; at += chunkLength)
       yield await readBytes(compressed, at, Math.min(chunkLength, compressed.size - at));
   }
-  const ahead = new PassThrough({ highWaterMark: aheadLength });
+  const ahead = new PassThrough({ readableHighWaterMark: aheadLength, writableHighWaterMark: chunkLength });
   // errors reach the reader of the last
   pipeline(Readable.from(pieces()), inflater, ahead, () => undefined);
   return ahead;
