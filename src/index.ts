@@ -36,6 +36,8 @@ export type { LoadingInfo } from './pretrained/model-weights.js';
 export type { ForwardOptions } from './pretrained/model.js';
 export type { Cube, Matrix, Tensor, TensorLike, Vector } from './pretrained/tensors.js';
 export type { MegatronBertConfig } from './model/config.js';
+export { downloadNgc, type NgcFiles, type NgcOptions } from './hub/ngc.js';
+export { inspect, type Inspection } from './inspect/inspect.js';
 export { pipeline, type FillMaskPipeline } from './pipelines/pipeline.js';
 export type { FilledMask, FillMaskOptions } from './pipelines/fill-mask.js';
 export { readDocuments } from './data/corpus.js';

@@ -3,6 +3,8 @@ import { Command, CommanderError } from 'commander';
 import { createRequire } from 'node:module';
 import { InputError } from '../errors.js';
 import { convertCommand } from './convert.js';
+import { downloadCommand } from './download.js';
+import { inspectCommand } from './inspect.js';
 import { pretrainCommand } from './pretrain.js';
 import { runCommand } from './run.js';
 import { trainTokenizerCommand } from './train-tokenizer.js';
@@ -18,7 +20,9 @@ const program = new Command('megatron-bert')
   .addCommand(trainTokenizerCommand())
   .addCommand(pretrainCommand())
   .addCommand(runCommand())
+  .addCommand(downloadCommand())
   .addCommand(convertCommand())
+  .addCommand(inspectCommand())
   .addCommand(verifyCommand());
 
 /** Bad input exits with 2, any other failure with 1; one line says what is wrong. */

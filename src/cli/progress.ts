@@ -24,6 +24,7 @@ function barProgress(label: string): Progress {
   let started = false;
   return {
     update(done, total, note = '') {
+      bar.setTotal(total);
       if (started) bar.update(done, { note });
       else bar.start(total, done, { note });
       started = true;

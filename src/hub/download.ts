@@ -1,7 +1,9 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { createHash, type Hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, readdir, rename, rm, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { writeFully } from '../checkpoint/file-bytes.js';
+import { isRunning } from '../checkpoint/new-folder.js';
 import { InputError } from '../errors.js';
 
 /** What happens to a file, in the shape that transformers.js gives its `progress_callback`. */
@@ -20,11 +22,17 @@ export interface DownloadProgress {
 export interface Download {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** In bytes. */
-  readonly size: number;
-  /** A file's SHA-256 where it is 64 digits; else no checksum of its bytes. */
-  readonly etag: string;
+  /** In bytes; undefined where the server does not say. */
+  readonly size: number | undefined;
+  /** What changes when the file does; undefined where the server does not say. */
+  readonly etag: string | undefined;
+  /** Whether the server is to be told the ETag when a download goes on, so that it begins anew where that changed. */
+  readonly mayChange?: boolean;
+  /** Of the file, where it is known. */
+  readonly sha256?: string | undefined;
   readonly onBytes: (loaded: number) => void;
+  /** Run on the whole file before it is put into its place. @throws where it is not what it should be */
+  readonly check?: (file: string) => Promise<void>;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -32,68 +40,122 @@ export interface Download {
 const mostFailures = 5;
 
 /**
- * Downloads a file beside `target`, checks it, and renames it into place.
+ * Downloads a file beside `target`, checks it, and renames it into place. What an earlier process left of the same
+ * file is continued.
  *
  * @throws InputError where the server does not give the file that it announced
  */
 export async function download(request: Download, target: string): Promise<void> {
   await mkdir(path.dirname(target), { recursive: true });
-  const temporary = `${target}.${randomUUID()}.incomplete`;
-  const file = await open(temporary, 'wx');
+  const part = await claimPart(request, target);
   try {
-    try {
-      await receive(request, file);
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, target);
+    await receive(request, part);
+    await request.check?.(part);
+    await rename(part, target);
   } catch (error) {
-    await rm(temporary, { force: true });
+    // of a file that is as it should be so far, the next process needs the rest only
+    const isUsable = !(error instanceof InputError) || error instanceof Interrupted;
+    if (!isUsable || request.etag === undefined) await rm(part, { force: true });
     throw error;
+  } finally {
+    ownParts.delete(part);
   }
 }
 
-async function receive(request: Download, file: FileHandle): Promise<void> {
-  const { url, size, etag, onBytes, signal } = request;
-  const hash = createHash('sha256');
-  let loaded = 0;
-  let failures = 0;
-  while (loaded < size) {
-    const before = loaded;
-    let problem = 'it ended early';
-    try {
-      for await (const chunk of await requestFrom(request, loaded)) {
-        if (loaded + chunk.length > size) throw new InputError(`${url}: expected ${size} bytes, found more`);
-        hash.update(chunk);
-        await writeFully(file, chunk);
-        loaded += chunk.length;
-        onBytes(loaded);
+/** The connection failed, and may not do so later. */
+class Interrupted extends InputError {}
+
+/** Parts that this process works on. */
+const ownParts = new Set<string>();
+let started = 0;
+
+/** A name for the unfinished file, which says whose it is: what nobody works on any more is taken over, or removed. */
+async function claimPart({ etag, size }: Download, target: string): Promise<string> {
+  const [folder, base] = [path.dirname(target), path.basename(target)];
+  const version = createHash('sha256').update(`${etag} ${size}`).digest('hex').slice(0, 16);
+  const prefix = `.${base}.${version}.incomplete-`;
+  const own = path.join(folder, `${prefix}${process.pid}-${started++}`);
+  ownParts.add(own);
+  for (const entry of await readdir(folder)) {
+    const process = /\.[0-9a-f]{16}\.incomplete-(\d+)-\d+$/.exec(entry)?.[1];
+    const file = path.join(folder, entry);
+    const isLeft = process !== undefined && !ownParts.has(file) && !isRunning(Number(process));
+    if (!isLeft || !entry.startsWith(`.${base}.`)) continue;
+    // one of several processes gets it
+    if (entry.startsWith(prefix) && etag !== undefined) await rename(file, own).catch(() => undefined);
+    else await rm(file, { force: true });
+  }
+  return own;
+}
+
+async function receive(request: Download, part: string): Promise<void> {
+  const { url, size, sha256, onBytes, signal } = request;
+  const file = await open(part, 'a');
+  try {
+    let { loaded, hash } = await partThere(file, part);
+    if (loaded > (size ?? Infinity)) throw new InputError(`${url}: expected ${size} bytes, found more`);
+    for (let failures = 0, isDone = loaded === size; !isDone;) {
+      const before = loaded;
+      let problem = 'it ended early';
+      try {
+        const { body, isContinued } = await requestFrom(request, loaded);
+        if (!isContinued) {
+          await file.truncate();
+          ({ loaded, hash } = nothing());
+        }
+        for await (const chunk of body) {
+          if (loaded + chunk.length > (size ?? Infinity))
+            throw new InputError(`${url}: expected ${size} bytes, found more`);
+          hash.update(chunk);
+          await writeFully(file, chunk);
+          loaded += chunk.length;
+          onBytes(loaded);
+        }
+        isDone = loaded === (size ?? loaded);
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (error instanceof InputError) throw error;
+        problem = (error as Error).message;
       }
-    } catch (error) {
-      signal?.throwIfAborted();
-      if (error instanceof InputError) throw error;
-      problem = (error as Error).message;
+      failures = loaded > before ? 0 : failures + 1;
+      if (failures > mostFailures)
+        throw new Interrupted(
+          `${url}: the connection was cut after ${loaded} of ${size ?? 'so many'} bytes: ${problem}`,
+        );
     }
-    failures = loaded > before ? 0 : failures + 1;
-    if (failures > mostFailures)
-      throw new InputError(`${url}: the connection was cut after ${loaded} of ${size} bytes: ${problem}`);
+    await file.sync();
+    const found = hash.digest('hex');
+    if (sha256 !== undefined && found !== sha256)
+      throw new InputError(`${url}: expected the SHA-256 ${sha256}, found ${found}`);
+  } finally {
+    await file.close();
   }
-  const found = hash.digest('hex');
-  if (/^[0-9a-f]{64}$/.test(etag) && found !== etag)
-    throw new InputError(`${url}: expected the SHA-256 ${etag}, found ${found}`);
 }
 
-/** The file's bytes from one on. A server that passes over the range would start from the beginning. */
+const nothing = () => ({ loaded: 0, hash: createHash('sha256') });
+
+async function partThere(file: FileHandle, part: string): Promise<{ loaded: number; hash: Hash }> {
+  const { size } = await file.stat();
+  const { hash } = nothing();
+  if (size > 0) for await (const chunk of createReadStream(part)) hash.update(chunk as Buffer);
+  return { loaded: size, hash };
+}
+
+/** The file's bytes from one on, or all of them where the server has another file by now, or cannot continue. */
 async function requestFrom(
-  { url, headers, signal }: Download,
+  { url, headers, etag, mayChange, signal }: Download,
   from: number,
-): Promise<AsyncIterable<Uint8Array>> {
+): Promise<{ body: AsyncIterable<Uint8Array>; isContinued: boolean }> {
   const range: Record<string, string> = from > 0 ? { Range: `bytes=${from}-` } : {};
-  const { ok, status, body } = await fetch(url, {
-    headers: { ...headers, ...range },
+  if (from > 0 && mayChange && etag !== undefined) range['If-Range'] = etag;
+  const response = await fetch(url, {
+    headers: { 'Accept-Encoding': 'identity', ...headers, ...range },
     ...(signal && { signal }),
   });
+  const { ok, status, body } = response;
   if (!ok || !body) throw new InputError(`${url}: the server answered ${status}`);
-  if (from > 0 && status !== 206) throw new InputError(`${url}: the server cannot continue a download`);
-  return body as AsyncIterable<Uint8Array>;
+  const place = response.headers.get('content-range');
+  if (status === 206 && place !== null && !place.startsWith(`bytes ${from}-`))
+    throw new InputError(`${url}: asked for the bytes from ${from} on, the server gave ${place}`);
+  return { body: body as AsyncIterable<Uint8Array>, isContinued: from === 0 || status === 206 };
 }

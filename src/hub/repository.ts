@@ -205,6 +205,8 @@ async function fetchFile(
         headers: remote.headers,
         size,
         etag,
+        // of large files the ETag is the checksum
+        sha256: /^[0-9a-f]{64}$/.test(etag) ? etag : undefined,
         onBytes: (loaded) => tell('progress', loaded),
         signal: remote.options.signal,
       },

@@ -67,6 +67,14 @@ function requireOneOf(name: string, value: string | undefined, known: readonly s
     throw new InputError(`${name}: expected ${known.join(' or ')}, found ${JSON.stringify(value)}`);
 }
 
+/** A model's configuration alone. @throws InputError naming the file, and the field that is wrong */
+export async function loadConfig(
+  model: string,
+  options: FromPretrainedOptions = {},
+): Promise<MegatronBertConfig> {
+  return readConfig(await filesOf(model, options), model, options.config);
+}
+
 /** @param model a folder, or the name of a model on the hub */
 async function filesOf(model: string, options: HubOptions): Promise<FindFile> {
   if (!(await isFolder(model))) return openRepository(model, options);
