@@ -1,10 +1,13 @@
 /** What the documentation tells people to type, typed. */
 import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { fixture } from './support/fixture.js';
 import { megatronBert, temporaryFolder, writeChapters } from './support/workspace.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -27,6 +30,29 @@ const commands = (file: string) =>
 // enough to run through; the text says how long real runs are
 const short = ['--train-iterations', '2', '--evaluation-sequences', '4', '--overwrite-output-dir'];
 
+// NVIDIA's catalogue and the hub, with a small model in the place of the large one
+const archive = readFileSync(fixture('megatron/bert-0-1x1-zip-fp32.zip'));
+const words = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'whale', 'sea'].join('\n');
+const server = createServer((request, response) => {
+  const isArchive = request.url!.endsWith('/v0.1_uncased/zip');
+  const body = isArchive ? archive : Buffer.from(words);
+  if (!isArchive && !request.url!.endsWith('/vocab.txt')) return void response.writeHead(404).end();
+  const headers = { 'Content-Length': body.length, ETag: '"e"', 'X-Repo-Commit': 'd'.repeat(40) };
+  response.writeHead(200, headers).end(request.method === 'HEAD' ? undefined : body);
+});
+beforeAll(async () => {
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  for (const name of ['NGC_ENDPOINT', 'HF_ENDPOINT']) vi.stubEnv(name, address);
+  vi.stubEnv('HF_HUB_CACHE', path.join(folder, 'cache'));
+});
+afterAll(() => {
+  vi.unstubAllEnvs();
+  server.close();
+});
+
 // a reader comes with what the page before made
 const folder = temporaryFolder();
 beforeAll(() => {
@@ -36,21 +62,27 @@ beforeAll(() => {
   writeFileSync(path.join(folder, 'package.json'), '{ "type": "module" }');
 });
 
-describe.each(['README.md', 'docs/pretraining.md', 'docs/inference.md'])('%s', (file) => {
-  test('its commands', async () => {
-    expect(commands(file).length).toBeGreaterThan(0);
-    for (const words of commands(file)) {
-      const more = words[0] === 'pretrain' ? short : [];
-      const { code, stderr } = await megatronBert({ cwd: folder }, ...words, ...more);
-      expect(code, `${words.join(' ')}\n${stderr}`).toBe(0);
-    }
-  });
+describe.each(['README.md', 'docs/pretraining.md', 'docs/inference.md', 'docs/conversion.md'])(
+  '%s',
+  (file) => {
+    test('its commands', async () => {
+      expect(commands(file).length).toBeGreaterThan(0);
+      for (const words of commands(file)) {
+        // published values are of the large model
+        const reference = words.indexOf('--reference');
+        const given = reference < 0 ? words : words.toSpliced(reference, 2);
+        const more = words[0] === 'pretrain' ? short : [];
+        const { code, stderr } = await megatronBert({ cwd: folder }, ...given, ...more);
+        expect(code, `${words.join(' ')}\n${stderr}`).toBe(0);
+      }
+    });
 
-  test('its JavaScript', async () => {
-    for (const [i, block] of blocks(file, 'js').entries()) {
-      const script = path.join(folder, `example-${i}.js`);
-      writeFileSync(script, block);
-      await expect(promisify(execFile)(process.execPath, [script], { cwd: folder })).resolves.toBeDefined();
-    }
-  });
-});
+    test('its JavaScript', async () => {
+      for (const [i, block] of blocks(file, 'js').entries()) {
+        const script = path.join(folder, `example-${i}.js`);
+        writeFileSync(script, block);
+        await expect(promisify(execFile)(process.execPath, [script], { cwd: folder })).resolves.toBeDefined();
+      }
+    });
+  },
+);
