@@ -12,7 +12,7 @@ import { architectures } from '../src/model/architectures.js';
 import { megatronBertConfig } from '../src/model/config.js';
 import { flattenParameters } from '../src/model/parameters.js';
 import { randomKey, randomUniform } from '../src/random.js';
-import { zip } from './support/hostile-zip.js';
+import { zip } from './hostile/zip.js';
 import { megatronBert, temporaryFolder } from './support/workspace.js';
 
 const moments = 30;

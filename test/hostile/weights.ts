@@ -1,6 +1,6 @@
 /** Attacks with the weights of model folders: safetensors and `pytorch_model.bin`. */
-import { folder, parameters, torchZip, type Attack } from './hostile-checkpoint.js';
-import { call, elementsOf, pairs, pickled, tensor, text } from './hostile-pickle.js';
+import { folder, parameters, torchZip, type Attack } from './checkpoint.js';
+import { call, elementsOf, pairs, pickled, tensor, text } from './pickle.js';
 
 const mebibyte = 2 ** 20;
 /** The honest model's configuration. */

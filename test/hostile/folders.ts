@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { partition, torchZip, writeFiles, type Attack } from './hostile-checkpoint.js';
+import { partition, torchZip, writeFiles, type Attack } from './checkpoint.js';
 
 /** What lies in an attack's folder, by its place there. */
 interface Scene {

@@ -1,6 +1,6 @@
 /** Attacks with the command line that a checkpoint was trained with, its version and its iteration. */
-import { everywhere, type Attack } from './hostile-checkpoint.js';
-import { dictionary, double, get, integer, list, none, number, put, text } from './hostile-pickle.js';
+import { everywhere, type Attack } from './checkpoint.js';
+import { dictionary, double, get, integer, list, none, number, put, text } from './pickle.js';
 
 type Options = NonNullable<Attack['options']>;
 type Entries = Readonly<Record<string, string>>;

@@ -1,15 +1,7 @@
 /** Attacks with zip archives: names, sizes and places that are not true, and bombs. */
-import {
-  catalogued,
-  file,
-  partition,
-  partitionOf,
-  torchFiles,
-  torchZip,
-  type Attack,
-} from './hostile-checkpoint.js';
-import { pickled } from './hostile-pickle.js';
-import { longNumbers, zip, type End, type Fields, type ZipFile } from './hostile-zip.js';
+import { catalogued, file, partition, partitionOf, torchFiles, torchZip, type Attack } from './checkpoint.js';
+import { pickled } from './pickle.js';
+import { longNumbers, zip, type End, type Fields, type ZipFile } from './zip.js';
 
 const mebibyte = 2 ** 20;
 const named = (name: string, data = torchZip()): ZipFile => ({ name, data });

@@ -1,7 +1,7 @@
 /** Attacks that want something imported, called or opened while a pickle is read. */
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { everywhere, position, type Attack } from './hostile-checkpoint.js';
+import { everywhere, position, type Attack } from './checkpoint.js';
 import {
   call,
   dictionary,
@@ -18,7 +18,7 @@ import {
   text,
   tuple,
   uint32,
-} from './hostile-pickle.js';
+} from './pickle.js';
 
 /** A file that is there when something was executed. */
 export const marker = path.join(tmpdir(), `megatron-bert-executed-${process.pid}`);

@@ -1,17 +1,6 @@
 /** Attacks with the parameters of a model: their names, their number, and numbers that several share. */
-import { everywhere, parameters, position, type Attack, type Checkpoint } from './hostile-checkpoint.js';
-import {
-  call,
-  dictionary,
-  double,
-  integer,
-  list,
-  none,
-  pairs,
-  pickled,
-  tensor,
-  text,
-} from './hostile-pickle.js';
+import { everywhere, parameters, position, type Attack, type Checkpoint } from './checkpoint.js';
+import { call, dictionary, double, integer, list, none, pairs, pickled, tensor, text } from './pickle.js';
 
 const vector = tensor({ key: '1', elements: 16, shape: [4] });
 const matrix = tensor({ key: '1', elements: 16, shape: [4, 4] });

@@ -1,6 +1,6 @@
 /** Attacks with what is JSON in model folders: configurations, and indexes of weights. */
-import { folder, type Attack } from './hostile-checkpoint.js';
-import { bert, honestSafetensors } from './hostile-weights.js';
+import { folder, type Attack } from './checkpoint.js';
+import { bert, honestSafetensors } from './weights.js';
 
 const configured = (name: string, config: () => string, expected: Attack['expected']) =>
   folder(

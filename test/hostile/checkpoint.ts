@@ -2,8 +2,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { ConvertOptions } from '../../src/convert/options.js';
-import { dictionary, elementsOf, integer, list, pickled, tensor, text } from './hostile-pickle.js';
-import { zip, type ZipFile } from './hostile-zip.js';
+import { dictionary, elementsOf, integer, list, pickled, tensor, text } from './pickle.js';
+import { zip, type ZipFile } from './zip.js';
 
 export interface Attack {
   readonly name: string;

@@ -1,5 +1,5 @@
 /** Attacks on time, memory and the stack: small pickles that stand for large or endless values. */
-import { everywhere, file, parameters, torchLegacy, type Attack } from './hostile-checkpoint.js';
+import { everywhere, file, parameters, torchLegacy, type Attack } from './checkpoint.js';
 import {
   call,
   dictionary,
@@ -17,7 +17,7 @@ import {
   tuple,
   uint32,
   uint64,
-} from './hostile-pickle.js';
+} from './pickle.js';
 
 const mebibyte = 2 ** 20;
 const beside = (name: string, value: () => string, expected: Attack['expected'] = 'converts'): Attack[] =>

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { openFile, readBytes } from '../../src/checkpoint/byte-source.js';
 import { readZipDirectory } from '../../src/checkpoint/zip/directory.js';
-import { zip, type ZipFile } from './hostile-zip.js';
+import { zip, type ZipFile } from './zip.js';
 
 /** The files of an archive. */
 export async function unpacked(archive: string): Promise<ZipFile[]> {

@@ -8,7 +8,7 @@ import {
   torchFiles,
   torchZip,
   type Attack,
-} from './hostile-checkpoint.js';
+} from './checkpoint.js';
 import {
   call,
   dictionary,
@@ -22,8 +22,8 @@ import {
   put,
   tensor,
   text,
-} from './hostile-pickle.js';
-import { zip, type ZipFile } from './hostile-zip.js';
+} from './pickle.js';
+import { zip, type ZipFile } from './zip.js';
 
 const mebibyte = 2 ** 20;
 const ranks = (count: number, make: (rank: number) => Buffer) =>

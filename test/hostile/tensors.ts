@@ -7,7 +7,7 @@ import {
   torchLegacy,
   type Attack,
   type Checkpoint,
-} from './hostile-checkpoint.js';
+} from './checkpoint.js';
 import {
   get,
   global,
@@ -20,8 +20,8 @@ import {
   tensor,
   text,
   type PickledTensor,
-} from './hostile-pickle.js';
-import { zip } from './hostile-zip.js';
+} from './pickle.js';
+import { zip } from './zip.js';
 
 /** With other position embeddings, which are 16 numbers at key 1. */
 const positions = (fields: Partial<PickledTensor>): Checkpoint => ({
