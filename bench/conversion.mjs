@@ -9,7 +9,7 @@ const { values: flags } = parseArgs({
   options: {
     python: { type: 'string', default: '.venv/bin/python' },
     scripts: { type: 'string' },
-    rounds: { type: 'string', default: '3' },
+    rounds: { type: 'string', default: '5' },
   },
 });
 if (!existsSync(flags.python) || !flags.scripts)

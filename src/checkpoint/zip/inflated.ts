@@ -1,7 +1,7 @@
-import { PassThrough, Readable, pipeline } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { crc32, createInflateRaw } from 'node:zlib';
 import { InputError } from '../../errors.js';
-import { readBytes, requireInside, type ByteSource } from '../byte-source.js';
+import { requireInside, type ByteSource } from '../byte-source.js';
 
 const smallestChunk = 2 ** 14;
 const largestChunk = 2 ** 22;
@@ -56,7 +56,7 @@ export function inflated(
         `${name}: its parts lie in an order in which they cannot be inflated; unpack the archive, and give the folder`,
       );
     stream?.destroy();
-    stream = inflate(compressed, aheadLength);
+    stream = inflate(compressed, Math.min(aheadLength, 4 * size));
     chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
     chunk = Buffer.alloc(0);
     position = checksum = 0;
@@ -90,15 +90,28 @@ export function inflated(
   };
 }
 
+/** Inflates ahead of its reader. Errors of the source and of what it holds reach the reader. */
 function inflate(compressed: ByteSource, aheadLength: number): Readable {
-  const chunkLength = Math.min(largestChunk, Math.max(smallestChunk, Math.ceil(aheadLength / 4)));
-  const inflater = createInflateRaw({ chunkSize: chunkLength });
-  async function* pieces() {
-    for (let at = 0; at < compressed.size; at += chunkLength)
-      yield await readBytes(compressed, at, Math.min(chunkLength, compressed.size - at));
-  }
-  const ahead = new PassThrough({ readableHighWaterMark: aheadLength, writableHighWaterMark: chunkLength });
-  // errors reach the reader of the last
-  pipeline(Readable.from(pieces()), inflater, ahead, () => undefined);
-  return ahead;
+  const chunkSize = Math.min(largestChunk, Math.max(smallestChunk, Math.ceil(aheadLength / 4)));
+  const options = { chunkSize, readableHighWaterMark: aheadLength };
+  const inflater = createInflateRaw(options);
+  // one is read into while the other is inflated
+  const buffers = [0, 1].map(() => Buffer.allocUnsafeSlow(chunkSize));
+  const feed = async () => {
+    let taken = Promise.resolve();
+    for (let at = 0; at < compressed.size && !inflater.destroyed; at += chunkSize) {
+      const piece = buffers[(at / chunkSize) % 2]!.subarray(0, compressed.size - at);
+      await compressed.readInto(piece, at);
+      await taken;
+      taken = new Promise((resolve) => {
+        inflater.write(piece, () => {
+          resolve();
+        });
+      });
+    }
+    await taken;
+    inflater.end();
+  };
+  feed().catch((error: unknown) => inflater.destroy(error as Error));
+  return inflater;
 }
