@@ -52,12 +52,12 @@ export function convertCommand(): Command {
     .option('--overwrite-output-dir', 'replace a folder that is not empty')
     .option('--json', 'print the summary as JSON')
     .action(async (source: string, destination: string, { json, checkpointVersion, ...options }: Options) => {
-      const progress = createProgress('converting');
+      const progress = createProgress('converting', 'MB');
       const summary = await convert(source, destination, {
         ...options,
         checkpointVersion: Number(checkpointVersion) as CheckpointVersion,
         onProgress({ done, total }) {
-          progress.update(Math.round(done / 1e6), Math.round(total / 1e6), 'MB');
+          progress.update(Math.round(done / 1e6), Math.round(total / 1e6));
         },
       }).finally(() => {
         progress.stop();

@@ -20,11 +20,11 @@ export function downloadCommand(): Command {
     .option('--sha256 <digits>', 'the checksum that the archive must have', sha256)
     .option('--json', 'print what was downloaded as JSON')
     .action(async (model: NgcModel, { output, json, ...options }: Options) => {
-      const progress = createProgress('downloading');
+      const progress = createProgress('downloading', 'MB');
       const files = await downloadNgc(model, output, {
         ...options,
         onProgress({ loaded, total }) {
-          progress.update(Math.round(loaded / 1e6), Math.round((total ?? loaded) / 1e6), 'MB');
+          progress.update(Math.round(loaded / 1e6), Math.round((total ?? loaded) / 1e6));
         },
       }).finally(() => {
         progress.stop();

@@ -7,14 +7,15 @@ export interface Progress {
   stop(): void;
 }
 
-export function createProgress(label: string): Progress {
-  return process.stderr.isTTY ? barProgress(label) : lineProgress(label);
+/** @param unit of what is counted */
+export function createProgress(label: string, unit = ''): Progress {
+  return process.stderr.isTTY ? barProgress(label, unit) : lineProgress(label, unit);
 }
 
-function barProgress(label: string): Progress {
+function barProgress(label: string, unit: string): Progress {
   const bar = new SingleBar(
     {
-      format: `${label} {bar} {percentage}% | {value}/{total} | {eta_formatted} left {note}`,
+      format: `${label} {bar} {percentage}% | ${`{value}/{total} ${unit}`.trim()} | {eta_formatted} left {note}`,
       stream: process.stderr,
       hideCursor: true,
       etaBuffer: 50,
@@ -39,7 +40,7 @@ function barProgress(label: string): Progress {
 /** Seconds in which nobody asks whether it is still going on. */
 const shortest = 2;
 
-function lineProgress(label: string): Progress {
+function lineProgress(label: string, unit: string): Progress {
   const started = performance.now();
   let printed = 0;
   return {
@@ -49,7 +50,8 @@ function lineProgress(label: string): Progress {
       if (tenth === printed || seconds < shortest) return;
       printed = tenth;
       const left = seconds * (total / done - 1);
-      console.error(`${label} ${done}/${total}, ${Math.round(left)} s left ${note}`.trimEnd());
+      const counted = `${label} ${done}/${total} ${unit}`.trimEnd();
+      console.error(`${counted}, ${Math.round(left)} s left ${note}`.trimEnd());
     },
     stop: () => undefined,
   };
