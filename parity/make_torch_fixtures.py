@@ -77,6 +77,8 @@ def main():
         device=torch.device("cuda", 1),
         module=torch.nn.LayerNorm,
     )
+    # the old format keeps a class's source, and where it lay
+    torch.serialization.get_source_lines_and_file = lambda _: (["class LayerNorm: ...\n"], 1, "normalization.py")
     torch.save(values, FOLDER / "legacy.bin", _use_new_zipfile_serialization=False)
     torch.save(values, FOLDER / "values.bin")
     swap_bytes(FOLDER / "values.bin", FOLDER / "big-endian.bin", {"0": 2, "1": 1})
