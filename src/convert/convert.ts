@@ -1,14 +1,13 @@
 /** Checkpoints of one layout in another: a whole model is read by parts, adapted, and written by parts. */
 import { access, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { readText } from '../checkpoint/byte-source.js';
+import { largestConfig, readJsonObject } from '../checkpoint/json-file.js';
 import { numberOf } from '../checkpoint/megatron/arguments.js';
 import type { WholeModel } from '../checkpoint/megatron/model.js';
 import { readMegatron } from '../checkpoint/megatron/read.js';
 import { allTensors } from '../checkpoint/megatron/write.js';
 import { areNested, makeFolder } from '../checkpoint/new-folder.js';
 import { elementsOf, tensorByteLength } from '../checkpoint/torch/tensor.js';
-import { parseJson } from '../checkpoint/unique-json.js';
 import { InputError } from '../errors.js';
 import { findWeights } from '../pretrained/stored-weights.js';
 import { dtypeOf, paddedVocabulary, withDtype, withVocabulary, wordsOf } from './adapt.js';
@@ -60,7 +59,7 @@ async function openSource(source: string, options: ConvertOptions): Promise<Open
   });
   const config = path.join(source, 'config.json');
   if (status.isDirectory() && (await exists(config)))
-    return openFolder(source, await readConfig(config), options);
+    return openFolder(source, await readJsonObject(config, largestConfig), options);
 
   const { saveOptim = true, numAttentionHeads, to, dtype } = options;
   const withTraining = saveOptim && (to === 'megatron' || dtype === 'fp32');
@@ -78,20 +77,6 @@ const exists = (file: string) =>
     () => true,
     () => false,
   );
-
-/** Bytes of a configuration: some may name thousands of labels. */
-const largestConfig = 2 ** 20;
-
-async function readConfig(file: string): Promise<ConfigFields> {
-  const text = await readText(file, largestConfig);
-  try {
-    const fields: unknown = parseJson(text);
-    if (typeof fields === 'object' && fields !== null) return fields as ConfigFields;
-  } catch (error) {
-    throw new InputError(`${file} is not JSON: ${(error as Error).message}`, { cause: error });
-  }
-  throw new InputError(`${file}: expected an object`);
-}
 
 async function openFolder(source: string, config: ConfigFields, options: ConvertOptions): Promise<Opened> {
   const close = () => Promise.resolve();

@@ -1,7 +1,8 @@
 /** What a checkpoint, an archive, a file of weights or a model folder holds; nothing in it is executed. */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { openFile, readBytes, type ByteSource } from '../checkpoint/byte-source.js';
+import { largestConfig, readJsonObject } from '../checkpoint/json-file.js';
 import type { ModelSizes } from '../checkpoint/megatron/model.js';
 import { readMegatron } from '../checkpoint/megatron/read.js';
 import { openMegatronSource } from '../checkpoint/megatron/source.js';
@@ -60,7 +61,7 @@ export async function inspect(source: string): Promise<Inspection> {
     weights.map((name) => path.join(source, name)),
   );
   return names.includes('config.json')
-    ? { ...found, config: await readConfig(path.join(source, 'config.json')) }
+    ? { ...found, config: await readJsonObject(path.join(source, 'config.json'), largestConfig) }
     : found;
 }
 
@@ -155,12 +156,4 @@ async function inspectSafetensors(name: string): Promise<InspectedFile> {
 function parametersIn(node: TreeNode): number {
   if ('shape' in node) return elementsOf(node.shape);
   return 'children' in node ? node.children.reduce((sum, child) => sum + parametersIn(child), 0) : 0;
-}
-
-async function readConfig(file: string): Promise<Record<string, unknown>> {
-  try {
-    return JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>;
-  } catch (error) {
-    throw new InputError(`${file} is not JSON: ${(error as Error).message}`, { cause: error });
-  }
 }

@@ -1,6 +1,7 @@
-import { access, readFile, stat } from 'node:fs/promises';
+import { access, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
+import { largestConfig, readJsonObject } from '../checkpoint/json-file.js';
 import type { Int8Weight } from '../engine/engine.js';
 import { openEngine } from '../engine/node.js';
 import { InputError } from '../errors.js';
@@ -101,17 +102,9 @@ async function readConfig(
   const file = await find('config.json');
   if (file === undefined)
     throw new InputError(`not a model folder: there is no ${path.join(source, 'config.json')}`);
-  const text = await readFile(file, 'utf8');
-  let fields: unknown;
-  try {
-    fields = JSON.parse(text);
-  } catch (error) {
-    throw new InputError(`${file} is not JSON: ${(error as Error).message}`);
-  }
-  if (typeof fields !== 'object' || fields === null || Array.isArray(fields))
-    throw new InputError(`${file}: expected an object, found ${JSON.stringify(fields)}`);
+  const fields = await readJsonObject(file, largestConfig);
   // a number of labels replaces the labels that were there
-  const { id2label, label2id, ...rest } = fields as Record<string, unknown>;
+  const { id2label, label2id, ...rest } = fields;
   const labels = 'num_labels' in overrides ? {} : { id2label, label2id };
   return megatronBertConfig({ ...rest, ...labels, ...overrides }, file);
 }

@@ -1,11 +1,10 @@
 /** The weights of a model folder: where each lies. */
 import { realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { readText } from '../checkpoint/byte-source.js';
+import { readJsonObject } from '../checkpoint/json-file.js';
 import { readSafetensors } from '../checkpoint/safetensors.js';
 import { openTorch, tensorsOf } from '../checkpoint/torch/read.js';
 import { itemSize, readTensor, rowMajorPlace, tensorByteLength } from '../checkpoint/torch/tensor.js';
-import { parseJson } from '../checkpoint/unique-json.js';
 import type { FloatWeight } from '../engine/engine.js';
 import { InputError } from '../errors.js';
 import type { FindFile } from '../hub/repository.js';
@@ -132,17 +131,10 @@ async function shardedWeights(indexFile: string, find: FindFile, read: ReadTenso
 const largestIndex = 2 ** 24;
 
 export async function readWeightMap(indexFile: string): Promise<Map<string, string>> {
-  let parsed: unknown;
-  const text = await readText(indexFile, largestIndex);
-  try {
-    parsed = parseJson(text);
-  } catch (error) {
-    throw new InputError(`${indexFile} is not JSON: ${(error as Error).message}`);
-  }
-  const map = (parsed as { weight_map?: unknown } | null)?.weight_map;
+  const { weight_map: map } = await readJsonObject(indexFile, largestIndex);
   if (typeof map !== 'object' || map === null)
     throw new InputError(`${indexFile}: expected a weight_map from tensors to files`);
-  const entries = Object.entries(map as Record<string, unknown>);
+  const entries = Object.entries(map);
   for (const [name, file] of entries)
     if (typeof file !== 'string' || path.basename(file) !== file || ['', '.', '..'].includes(file))
       throw new InputError(

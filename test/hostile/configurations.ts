@@ -24,7 +24,7 @@ const configurations = [
   configured('of control characters', () => '\x1b[2J\x07\n', /is not JSON/),
   configured('of two megabytes', () => JSON.stringify('a'.repeat(2 ** 21)), /expected at most 1048576 bytes/),
   configured('that is nothing', () => 'null', /expected an object/),
-  configured('that is a list', () => '[]', noModel),
+  configured('that is a list', () => '[]', /config\.json: expected an object, found \[\]/),
   configured('in __proto__', () => `{"__proto__":${JSON.stringify(bert)}}`, noModel),
   withFields(
     'of a model that speaks to terminals',
