@@ -4,27 +4,9 @@
  */
 import { access, mkdir, readFile, rename, symlink, writeFile, copyFile } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
-import { homedir } from 'node:os';
 import path from 'node:path';
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
-/** Where Hugging Face's libraries keep what is theirs. */
-const home = (env: Environment) =>
-  env.HF_HOME ?? path.join(env.XDG_CACHE_HOME ?? path.join(homedir(), '.cache'), 'huggingface');
-
-export const cacheFolder = (env: Environment) =>
-  env.HF_HUB_CACHE ?? env.HUGGINGFACE_HUB_CACHE ?? path.join(home(env), 'hub');
-
-export async function readToken(env: Environment): Promise<string | undefined> {
-  const token = env.HF_TOKEN ?? env.HUGGING_FACE_HUB_TOKEN;
-  if (token) return token;
-  const file = env.HF_TOKEN_PATH ?? path.join(home(env), 'token');
-  const text = await readFile(file, 'utf8').catch(() => '');
-  return text.trim() || undefined;
-}
-
-const isCommit = (revision: string) => /^[0-9a-f]{40}$/.test(revision);
+export const isCommit = (revision: string) => /^[0-9a-f]{40}$/.test(revision);
 
 const exists = (file: string) =>
   access(file).then(
@@ -35,7 +17,7 @@ const exists = (file: string) =>
 /** One model in the cache. */
 export interface CachedRepository {
   readonly folder: string;
-  /** The commit that a branch or tag was at when it was last asked for. */
+  /** The commit that a branch or tag was at when it was last asked for, if files of it are there. */
   readonly commitOf: (revision: string) => Promise<string | undefined>;
   /** A file's path; null where it is known that there is none; undefined where nothing is known. */
   readonly find: (commit: string, name: string) => Promise<string | null | undefined>;
@@ -48,22 +30,27 @@ export interface CachedRepository {
 export function cachedRepository(cache: string, id: string): CachedRepository {
   const folder = path.join(cache, `models--${id.replaceAll('/', '--')}`);
   const fileOf = (commit: string, name: string) => path.join(folder, 'snapshots', commit, name);
+  const refOf = (revision: string) => path.join(folder, 'refs', revision);
+  const readRef = async (revision: string) =>
+    (await readFile(refOf(revision), 'utf8').catch(() => '')).trim();
   const absenceOf = (commit: string, name: string) => path.join(folder, '.no_exist', commit, name);
   return {
     folder,
     async commitOf(revision) {
-      if (isCommit(revision)) return revision;
-      const text = await readFile(path.join(folder, 'refs', revision), 'utf8').catch(() => '');
-      return isCommit(text.trim()) ? text.trim() : undefined;
+      const commit = isCommit(revision) ? revision : await readRef(revision);
+      return isCommit(commit) && (await exists(path.join(folder, 'snapshots', commit))) ? commit : undefined;
     },
     async find(commit, name) {
       if (await exists(fileOf(commit, name))) return fileOf(commit, name);
       return (await exists(absenceOf(commit, name))) ? null : undefined;
     },
     async rememberCommit(revision, commit) {
-      if (!isCommit(revision)) await writeWhole(path.join(folder, 'refs', revision), commit);
+      // a cache that others filled may not be ours to write
+      if (!isCommit(revision) && (await readRef(revision)) !== commit)
+        await writeWhole(refOf(revision), commit);
     },
-    rememberAbsence: (commit, name) => writeWhole(absenceOf(commit, name), ''),
+    // it only saves the next one asking
+    rememberAbsence: (commit, name) => writeWhole(absenceOf(commit, name), '').catch(() => undefined),
     async link(commit, name, blob) {
       const file = fileOf(commit, name);
       const temporary = `${file}.${randomUUID()}`;

@@ -1,23 +1,12 @@
-import { createHash, type Hash } from 'node:crypto';
+import type { Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, type FileHandle } from 'node:fs/promises';
-import path from 'node:path';
+import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { writeFully } from '../checkpoint/file-bytes.js';
-import { isRunning } from '../checkpoint/new-folder.js';
 import { InputError } from '../errors.js';
-
-/** What happens to a file, in the shape that transformers.js gives its `progress_callback`. */
-export interface DownloadProgress {
-  readonly status: 'initiate' | 'download' | 'progress' | 'done';
-  /** The model. */
-  readonly name: string;
-  readonly file: string;
-  /** Percent. */
-  readonly progress?: number;
-  /** Bytes. */
-  readonly loaded?: number;
-  readonly total?: number;
-}
+import { requireChecksum, startHash, type Checksum } from './checksum.js';
+import { claimPart } from './part-files.js';
+import { reasonOf, Unavailable } from './refusal.js';
+import { withTimeLimit, type TimeLimit } from './time-limit.js';
 
 export interface Download {
   readonly url: string;
@@ -29,11 +18,15 @@ export interface Download {
   /** Whether the server is to be told the ETag when a download goes on, so that it begins anew where that changed. */
   readonly mayChange?: boolean;
   /** Of the file, where it is known. */
-  readonly sha256?: string | undefined;
+  readonly checksum?: Checksum | undefined;
   readonly onBytes: (loaded: number) => void;
   /** Run on the whole file before it is put into its place. @throws where it is not what it should be */
   readonly check?: (file: string) => Promise<void>;
   readonly signal?: AbortSignal | undefined;
+  /** Of silence, after which a connection counts as cut. */
+  readonly timeLimit?: TimeLimit | undefined;
+  /** @returns what to throw where the server gives no file */
+  readonly refuse?: (response: Response) => InputError;
 }
 
 /** Connections that are cut are taken up where they ended, so many times without a byte between. */
@@ -46,116 +39,130 @@ const mostFailures = 5;
  * @throws InputError where the server does not give the file that it announced
  */
 export async function download(request: Download, target: string): Promise<void> {
-  await mkdir(path.dirname(target), { recursive: true });
-  const part = await claimPart(request, target);
+  const { etag, size, check, signal } = request;
+  const part = await claimPart(target, etag === undefined ? undefined : `${etag} ${size}`);
   try {
-    await receive(request, part);
-    await request.check?.(part);
-    await rename(part, target);
+    await receive(request, part.file);
+    await check?.(part.file);
+    await rename(part.file, target);
   } catch (error) {
-    // of a file that is as it should be so far, the next process needs the rest only
-    const isUsable = !(error instanceof InputError) || error instanceof Interrupted;
-    if (!isUsable || request.etag === undefined) await rm(part, { force: true });
+    // of a file that is as it should be so far, the next download needs the rest only
+    const isUsable =
+      signal?.aborted === true || !(error instanceof InputError) || error instanceof Unavailable;
+    if (!isUsable || etag === undefined) await rm(part.file, { force: true });
     throw error;
   } finally {
-    ownParts.delete(part);
+    part.release();
   }
 }
 
-/** The connection failed, and may not do so later. */
-class Interrupted extends InputError {}
-
-/** Parts that this process works on. */
-const ownParts = new Set<string>();
-let started = 0;
-
-/** A name for the unfinished file, which says whose it is: what nobody works on any more is taken over, or removed. */
-async function claimPart({ etag, size }: Download, target: string): Promise<string> {
-  const [folder, base] = [path.dirname(target), path.basename(target)];
-  const version = createHash('sha256').update(`${etag} ${size}`).digest('hex').slice(0, 16);
-  const prefix = `.${base}.${version}.incomplete-`;
-  const own = path.join(folder, `${prefix}${process.pid}-${started++}`);
-  ownParts.add(own);
-  for (const entry of await readdir(folder)) {
-    const process = /\.[0-9a-f]{16}\.incomplete-(\d+)-\d+$/.exec(entry)?.[1];
-    const file = path.join(folder, entry);
-    const isLeft = process !== undefined && !ownParts.has(file) && !isRunning(Number(process));
-    if (!isLeft || !entry.startsWith(`.${base}.`)) continue;
-    // one of several processes gets it
-    if (entry.startsWith(prefix) && etag !== undefined) await rename(file, own).catch(() => undefined);
-    else await rm(file, { force: true });
-  }
-  return own;
+/** What has come, and its checksum so far. */
+interface Received {
+  loaded: number;
+  hash: Hash | undefined;
 }
+
+const nothing = ({ checksum, size }: Download): Received => ({
+  loaded: 0,
+  hash: checksum && startHash(checksum, size),
+});
 
 async function receive(request: Download, part: string): Promise<void> {
-  const { url, size, sha256, onBytes, signal } = request;
+  const { url, size, checksum, onBytes } = request;
   const file = await open(part, 'a');
   try {
-    let { loaded, hash } = await partThere(file, part);
-    if (loaded > (size ?? Infinity)) throw new InputError(`${url}: expected ${size} bytes, found more`);
-    for (let failures = 0, isDone = loaded === size; !isDone;) {
-      const before = loaded;
-      let problem = 'it ended early';
-      try {
-        const { body, isContinued } = await requestFrom(request, loaded);
-        if (!isContinued) {
-          await file.truncate();
-          ({ loaded, hash } = nothing());
-        }
-        for await (const chunk of body) {
-          if (loaded + chunk.length > (size ?? Infinity))
-            throw new InputError(`${url}: expected ${size} bytes, found more`);
-          hash.update(chunk);
-          await writeFully(file, chunk);
-          loaded += chunk.length;
-          onBytes(loaded);
-        }
-        isDone = loaded === (size ?? loaded);
-      } catch (error) {
-        signal?.throwIfAborted();
-        if (error instanceof InputError) throw error;
-        problem = (error as Error).message;
-      }
-      failures = loaded > before ? 0 : failures + 1;
+    const received = await partThere(request, file, part);
+    if (received.loaded > 0) onBytes(received.loaded);
+    let isDone = received.loaded === size;
+    for (let failures = 0; !isDone;) {
+      const before = received.loaded;
+      const problem = await goOn(request, file, received);
+      isDone = problem === undefined && received.loaded === (size ?? received.loaded);
+      failures = received.loaded > before ? 0 : failures + 1;
       if (failures > mostFailures)
-        throw new Interrupted(
-          `${url}: the connection was cut after ${loaded} of ${size ?? 'so many'} bytes: ${problem}`,
+        throw new Unavailable(
+          `${url}: the connection was cut after ${received.loaded} of ${size ?? 'so many'} bytes: ${problem ?? 'it ended early'}; the same again goes on from there`,
         );
     }
     await file.sync();
-    const found = hash.digest('hex');
-    if (sha256 !== undefined && found !== sha256)
-      throw new InputError(`${url}: expected the SHA-256 ${sha256}, found ${found}`);
+    if (checksum) requireChecksum(checksum, received.hash!, url);
   } finally {
     await file.close();
   }
 }
 
-const nothing = () => ({ loaded: 0, hash: createHash('sha256') });
+async function partThere(request: Download, file: FileHandle, part: string): Promise<Received> {
+  const { size: loaded } = await file.stat();
+  requireRoom(request, loaded);
+  const { hash } = nothing(request);
+  if (hash && loaded > 0) for await (const chunk of createReadStream(part)) hash.update(chunk as Buffer);
+  return { loaded, hash };
+}
 
-async function partThere(file: FileHandle, part: string): Promise<{ loaded: number; hash: Hash }> {
-  const { size } = await file.stat();
-  const { hash } = nothing();
-  if (size > 0) for await (const chunk of createReadStream(part)) hash.update(chunk as Buffer);
-  return { loaded: size, hash };
+function requireRoom({ url, size = Infinity }: Download, loaded: number): void {
+  if (loaded > size) throw new InputError(`${url}: expected ${size} bytes, found more`);
+}
+
+/** Adds what the server sends until it ends. @returns why the connection failed, where it did */
+async function goOn(request: Download, file: FileHandle, received: Received): Promise<string | undefined> {
+  const { timeLimit, signal: outer, onBytes } = request;
+  try {
+    await withTimeLimit(timeLimit, outer, async (signal, heard) => {
+      const { body, isContinued } = await requestFrom(request, received.loaded, signal);
+      heard();
+      if (!isContinued) {
+        await file.truncate();
+        Object.assign(received, nothing(request));
+      }
+      for await (const chunk of chunksOf(body)) {
+        requireRoom(request, received.loaded + chunk.length);
+        received.hash?.update(chunk);
+        await writeFully(file, chunk);
+        received.loaded += chunk.length;
+        heard();
+        onBytes(received.loaded);
+      }
+    });
+    return undefined;
+  } catch (error) {
+    outer?.throwIfAborted();
+    if (error instanceof Cut) return error.message;
+    throw error;
+  }
+}
+
+/** The connection failed, not what is done with what it brings. */
+class Cut extends Error {}
+
+async function* chunksOf(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  try {
+    yield* body;
+  } catch (error) {
+    throw new Cut(reasonOf(error));
+  }
 }
 
 /** The file's bytes from one on, or all of them where the server has another file by now, or cannot continue. */
 async function requestFrom(
-  { url, headers, etag, mayChange, signal }: Download,
+  { url, headers, etag, mayChange, refuse }: Download,
   from: number,
+  signal: AbortSignal,
 ): Promise<{ body: AsyncIterable<Uint8Array>; isContinued: boolean }> {
   const range: Record<string, string> = from > 0 ? { Range: `bytes=${from}-` } : {};
   if (from > 0 && mayChange && etag !== undefined) range['If-Range'] = etag;
   const response = await fetch(url, {
     headers: { 'Accept-Encoding': 'identity', ...headers, ...range },
-    ...(signal && { signal }),
+    signal,
+  }).catch((error: unknown) => {
+    throw new Cut(reasonOf(error));
   });
   const { ok, status, body } = response;
-  if (!ok || !body) throw new InputError(`${url}: the server answered ${status}`);
   const place = response.headers.get('content-range');
-  if (status === 206 && place !== null && !place.startsWith(`bytes ${from}-`))
+  const isElsewhere = status === 206 && place !== null && !place.startsWith(`bytes ${from}-`);
+  if (ok && body && !isElsewhere)
+    return { body: body as AsyncIterable<Uint8Array>, isContinued: from === 0 || status === 206 };
+  await body?.cancel();
+  if (isElsewhere)
     throw new InputError(`${url}: asked for the bytes from ${from} on, the server gave ${place}`);
-  return { body: body as AsyncIterable<Uint8Array>, isContinued: from === 0 || status === 206 };
+  throw refuse?.(response) ?? new InputError(`${url}: the server answered ${status}`);
 }

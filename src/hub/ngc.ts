@@ -56,7 +56,7 @@ export async function downloadNgc(
         size,
         etag,
         mayChange: true,
-        sha256,
+        checksum: sha256 === undefined ? undefined : { kind: 'SHA-256', digits: sha256 },
         onBytes: (loaded) => onProgress?.({ loaded, total: size }),
         check: checkArchive,
         signal,

@@ -1,8 +1,15 @@
-import { access } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { InputError } from '../errors.js';
-import { cachedRepository, cacheFolder, readToken, type CachedRepository } from './cache.js';
-import { download, type DownloadProgress } from './download.js';
+import { cachedRepository, isCommit, type CachedRepository } from './cache.js';
+import { checksumOfEtag } from './checksum.js';
+import { download } from './download.js';
+import { cacheFolder, endpointOf, isOffline, readToken, timeLimitsOf } from './environment.js';
+import { createGroup } from './group.js';
+import { progressTeller, type DownloadProgress, type ProgressTeller } from './progress.js';
+import { refusal, Unavailable } from './refusal.js';
+import { describe, headersOf, urlOf, type Remote, type RemoteContent, type RemoteFile } from './remote.js';
+import { requireFileName, requireModelId, requireRevision } from './safe-names.js';
 
 export interface HubOptions {
   /** A branch, tag or commit; `main` by default. */
@@ -20,199 +27,147 @@ export interface HubOptions {
 /** Finds a file of a model; undefined where it has none of that name. */
 export type FindFile = (name: string) => Promise<string | undefined>;
 
+/** Of huggingface_hub too. */
+const mostDownloads = 8;
+
 /**
- * The files of a model on the hub, by way of the cache: each is downloaded when it is first asked for.
+ * The files of a model on the hub, by way of the cache: each is downloaded when it is first asked for. All are of one
+ * commit. Files may be asked for side by side: where one of them cannot be had, the others that are under way are given
+ * up with the same error, and go on where they were when they are asked for again.
  *
  * @param id `owner/name`
  * @throws InputError where the model cannot be had, saying what to do
  */
 export async function openRepository(id: string, options: HubOptions = {}): Promise<FindFile> {
-  if (!/^[\w.-]+(\/[\w.-]+)?$/.test(id) || id.includes('..'))
-    throw new InputError(`${id}: neither a folder nor the name of a model (owner/name)`);
+  requireModelId(id);
+  const { revision = 'main', progress_callback, signal: outer } = options;
+  requireRevision(revision);
   const { env } = process;
-  const revision = options.revision ?? 'main';
-  if (!/^[\w./-]+$/.test(revision) || revision.includes('..'))
-    throw new InputError(`revision: expected a branch, tag or commit, found ${JSON.stringify(revision)}`);
   const cache = options.cache_dir ?? cacheFolder(env);
   const cached = cachedRepository(cache, id);
-  const isOffline = options.local_files_only ?? isSet(env.HF_HUB_OFFLINE ?? env.TRANSFORMERS_OFFLINE);
-  if (isOffline) return findCached(cached, revision, `${id} is not in the cache (${cache})`, 'offline');
+  if (options.local_files_only ?? isOffline(env)) {
+    const commit = await cached.commitOf(revision);
+    if (commit === undefined)
+      throw new InputError(
+        `${id} is not in the cache (${cache}), revision ${revision}. Load it once online (without local_files_only and HF_HUB_OFFLINE), or give a folder.`,
+      );
+    return async (name) => {
+      requireFileName(name);
+      return (await cached.find(commit, name)) ?? undefined;
+    };
+  }
 
-  const token = options.token ?? (await readToken(env));
   const remote: Remote = {
     id,
-    endpoint: (env.HF_ENDPOINT ?? 'https://huggingface.co').replace(/\/+$/, ''),
-    headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
-    options,
+    endpoint: endpointOf(env),
+    token: await readToken(env, options.token),
+    timeLimits: timeLimitsOf(env),
   };
-  // every file is of the commit of the first
-  let commit = await cached.commitOf(revision).then((known) => (known === revision ? known : undefined));
+  const model: Model = { remote, cached, revision, progress: progressTeller(id, progress_callback) };
+  const inGroup = createGroup(mostDownloads, outer);
+  const underWay = new Map<string, Promise<string | undefined>>();
+  let opened: Promise<Opened> | undefined;
+  const find = (name: string) =>
+    inGroup(async (signal) => {
+      // every file is of the commit of the first
+      opened ??= open(model, name, signal).catch((error: unknown) => {
+        opened = undefined;
+        throw error;
+      });
+      return findAt(model, await opened, name, signal);
+    }).finally(() => underWay.delete(name));
   return async (name) => {
-    requireName(name);
-    if (commit !== undefined) {
-      const known = await cached.find(commit, name);
-      if (known !== undefined) return known ?? undefined;
-    }
-    let found: RemoteFile;
-    try {
-      found = await describe(remote, commit ?? revision, name);
-    } catch (error) {
-      if (error instanceof InputError) throw error;
-      const problem = `${remote.endpoint} cannot be reached (${reasonOf(error)}), and ${id} is not in the cache (${cache})`;
-      return (await findCached(cached, revision, problem, 'unreachable'))(name);
-    }
-    commit ??= found.commit;
-    await cached.rememberCommit(revision, found.commit);
-    if (!found.content) {
-      await cached.rememberAbsence(found.commit, name);
-      return undefined;
-    }
-    return (
-      (await cached.find(found.commit, name)) ??
-      (await fetchFile(remote, cached, name, found.commit, found.content))
-    );
+    requireFileName(name);
+    const found = underWay.get(name) ?? find(name);
+    underWay.set(name, found);
+    return found;
   };
 }
 
-const isSet = (value: string | undefined) => value !== undefined && /^(1|true|yes|on)$/i.test(value);
-
-const reasonOf = (error: unknown) => {
-  const { message, cause } = error as Error;
-  return cause instanceof Error ? cause.message : message;
-};
-
-function requireName(name: string): void {
-  if (path.isAbsolute(name) || name.split(/[\\/]/).includes('..'))
-    throw new InputError(`expected the name of a file in a model, found ${JSON.stringify(name)}`);
+interface Model {
+  readonly remote: Remote;
+  readonly cached: CachedRepository;
+  readonly revision: string;
+  readonly progress: ProgressTeller;
 }
 
-/** @throws InputError where the cache has nothing of that revision */
-async function findCached(
-  cached: CachedRepository,
-  revision: string,
-  problem: string,
-  why: 'offline' | 'unreachable',
-): Promise<FindFile> {
-  const commit = await cached.commitOf(revision);
-  const isKnown =
-    commit !== undefined &&
-    (await access(path.join(cached.folder, 'snapshots', commit)).then(
-      () => true,
-      () => false,
-    ));
-  if (!isKnown)
-    throw new InputError(
-      `${problem}, revision ${revision}. ${why === 'offline' ? 'Load it once online (without local_files_only and HF_HUB_OFFLINE)' : 'Check the connection, or HF_ENDPOINT'}, or give a folder.`,
-    );
-  return async (name) => {
-    requireName(name);
-    return (await cached.find(commit, name)) ?? undefined;
-  };
-}
-
-interface Remote {
-  readonly id: string;
-  readonly endpoint: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly options: HubOptions;
-}
-
-interface RemoteFile {
+interface Opened {
   readonly commit: string;
-  /** Undefined where there is no such file. */
-  readonly content: { readonly etag: string; readonly size: number } | undefined;
+  /** What the hub said when it was asked for the commit. */
+  readonly first?: { readonly name: string; readonly file: RemoteFile };
+  /** Why there is only the cache. */
+  readonly problem?: Unavailable;
 }
 
-const urlOf = ({ endpoint, id }: Remote, revision: string, name: string) =>
-  `${endpoint}/${id}/resolve/${encodeURIComponent(revision)}/${name.split('/').map(encodeURIComponent).join('/')}`;
-
-/** What the hub says of a file: large ones are elsewhere, and the answer that says where has their size. */
-async function describe(remote: Remote, revision: string, name: string): Promise<RemoteFile> {
-  let url = urlOf(remote, revision, name);
-  let response = await head(remote, url);
-  // a model that was renamed
-  for (let moves = 0; moves < 3 && response.headers.get('location')?.startsWith('/'); moves++) {
-    url = new URL(response.headers.get('location')!, url).href;
-    response = await head(remote, url);
+/** Finds out what commit the revision is, by asking for a file of it; from the cache where there is no answer. */
+async function open({ remote, cached, revision }: Model, name: string, signal: AbortSignal): Promise<Opened> {
+  if (isCommit(revision)) return { commit: revision };
+  try {
+    const file = await describe(remote, revision, name, signal);
+    await cached.rememberCommit(revision, file.commit);
+    return { commit: file.commit, first: { name, file } };
+  } catch (error) {
+    if (!(error instanceof Unavailable)) throw error;
+    const commit = await cached.commitOf(revision);
+    if (commit !== undefined) return { commit, problem: error };
+    throw new InputError(
+      `${error.message}; ${remote.id} is not in the cache (${cached.folder}), revision ${revision}`,
+    );
   }
-  const { status, headers } = response;
-  const commit = headers.get('x-repo-commit') ?? '';
-  const isAbsent = status === 404 && headers.get('x-error-code') === 'EntryNotFound';
-  if (status >= 400 && !isAbsent) throw refusal(remote, revision, name, response);
-  if (!/^[0-9a-f]{40}$/.test(commit))
-    throw new InputError(`${url}: the server answered without the commit that a hub has`);
-  if (isAbsent) return { commit, content: undefined };
-  const etag = (headers.get('x-linked-etag') ?? headers.get('etag') ?? '').replace(/^W\/|"/g, '');
-  const size = Number(headers.get('x-linked-size') ?? headers.get('content-length') ?? NaN);
-  if (!/^[\w.-]+$/.test(etag) || !Number.isSafeInteger(size) || size < 0)
-    throw new InputError(`${url}: the server answered without the file's size and ETag`);
-  return { commit, content: { etag, size } };
 }
 
-const head = ({ headers, options: { signal } }: Remote, url: string) =>
-  fetch(url, {
-    method: 'HEAD',
-    redirect: 'manual',
-    // sizes are of the file, not of what is sent
-    headers: { ...headers, 'Accept-Encoding': 'identity' },
-    ...(signal && { signal }),
-  });
-
-function refusal({ id, endpoint }: Remote, revision: string, name: string, response: Response): InputError {
-  const code = response.headers.get('x-error-code');
-  const { status } = response;
-  if (code === 'GatedRepo' || status === 403)
-    return new InputError(
-      `${id} is only for those who accepted its terms: do so at ${endpoint}/${id}, and give your token as HF_TOKEN`,
+async function findAt(
+  model: Model,
+  { commit, first, problem }: Opened,
+  name: string,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const { remote, cached } = model;
+  const known = await cached.find(commit, name);
+  if (known !== undefined) return known ?? undefined;
+  if (problem)
+    throw new InputError(
+      `${problem.message}; the cache does not say whether ${remote.id} has ${name}: HF_HUB_OFFLINE=1 takes it as if it had not`,
     );
-  if (code === 'RevisionNotFound') return new InputError(`${id} has no revision ${revision}`);
-  if (code === 'RepoNotFound' || status === 401 || status === 404)
-    return new InputError(
-      `${id}: neither a folder here nor a public model on ${endpoint}; for a private one give your token as HF_TOKEN`,
-    );
-  return new InputError(`${id}: ${name}: ${endpoint} answered ${status}`);
+  const file = first?.name === name ? first.file : await describe(remote, commit, name, signal);
+  if (file.commit !== commit)
+    throw new InputError(`${remote.id}: ${name}: expected it of commit ${commit}, found ${file.commit}`);
+  if (file.content) return fetchFile(model, commit, name, file.content, signal);
+  await cached.rememberAbsence(commit, name);
+  return undefined;
 }
 
 async function fetchFile(
-  remote: Remote,
-  cached: CachedRepository,
-  name: string,
+  { remote, cached, progress }: Model,
   commit: string,
-  { etag, size }: { readonly etag: string; readonly size: number },
+  name: string,
+  { etag, size }: RemoteContent,
+  signal: AbortSignal,
 ): Promise<string> {
   const blob = path.join(cached.folder, 'blobs', etag);
-  const tell = (status: DownloadProgress['status'], loaded?: number) =>
-    remote.options.progress_callback?.({
-      status,
-      name: remote.id,
-      file: name,
-      ...(loaded !== undefined && {
-        loaded,
-        total: size,
-        progress: size === 0 ? 100 : (100 * loaded) / size,
-      }),
-    });
-  const isThere = await access(blob).then(
-    () => true,
+  const isThere = await stat(blob).then(
+    (status) => status.size === size,
     () => false,
   );
   if (!isThere) {
-    tell('initiate');
-    tell('download');
+    progress.begin(name, size);
     await download(
       {
         url: urlOf(remote, commit, name),
-        headers: remote.headers,
+        headers: headersOf(remote),
         size,
         etag,
-        // of large files the ETag is the checksum
-        sha256: /^[0-9a-f]{64}$/.test(etag) ? etag : undefined,
-        onBytes: (loaded) => tell('progress', loaded),
-        signal: remote.options.signal,
+        checksum: checksumOfEtag(etag),
+        onBytes: (loaded) => {
+          progress.advance(name, loaded);
+        },
+        signal,
+        timeLimit: remote.timeLimits.downloading,
+        refuse: (response) => refusal({ ...remote, revision: commit, file: name }, response),
       },
       blob,
     );
-    tell('done');
+    progress.end(name);
   }
   return cached.link(commit, name, blob);
 }
