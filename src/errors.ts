@@ -11,6 +11,10 @@ export class InputError extends Error {
   }
 }
 
+/** The beginning of a value that is not as expected. */
+export const shown = (value: unknown): string =>
+  (JSON.stringify(value) as string | undefined)?.slice(0, 100) ?? typeof value;
+
 const oneLine = (text: string) =>
   escapeControls(text.length > 2 * longest ? `${text.slice(0, longest)}…${text.slice(-longest)}` : text);
 

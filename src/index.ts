@@ -21,9 +21,14 @@ export {
   MegatronBertForTokenClassification,
   MegatronBertModel,
 } from './pretrained/classes.js';
-export type { CausalLanguageModel, ModelOf, PretrainedClass, PretrainedModel } from './pretrained/classes.js';
+export type {
+  CausalLanguageModel,
+  ModelOf,
+  PretrainedClass,
+  PretrainedModel,
+} from './pretrained/model-classes.js';
 export type { Example, ForwardEachOptions } from './pretrained/forward-each.js';
-export type { FromPretrainedOptions } from './pretrained/from-pretrained.js';
+export type { FromPretrainedOptions } from './pretrained/options.js';
 export type { BodyInputs, LayerKeyValues } from './pretrained/model-inputs.js';
 export type { Generated, GenerationInputs } from './generation/generate.js';
 export type { GenerationOptions } from './generation/options.js';
@@ -36,13 +41,24 @@ export type { LoadingInfo } from './pretrained/model-weights.js';
 export type { ForwardOptions } from './pretrained/model.js';
 export type { Cube, Matrix, Tensor, TensorLike, Vector } from './pretrained/tensors.js';
 export type { MegatronBertConfig } from './model/config.js';
+export { downloadModel } from './hub/download-model.js';
+export type { DownloadProgress } from './hub/progress.js';
 export { downloadNgc, type NgcFiles, type NgcOptions } from './hub/ngc.js';
 export { inspect, type Inspection } from './inspect/inspect.js';
-export { pipeline, type FillMaskPipeline } from './pipelines/pipeline.js';
-export type { FilledMask, FillMaskOptions } from './pipelines/fill-mask.js';
+export { pipeline } from './pipelines/node.js';
+export type { Pipeline, Pipelines, TaskName } from './pipelines/pipelines.js';
 export { readDocuments } from './data/corpus.js';
 export { trainWordPiece } from './text/wordpiece-trainer.js';
-export { createTokenizer, readTokenizer, writeTokenizer, type Tokenizer } from './text/tokenizer.js';
+export type { BatchEncoding, TokenizeOptions } from './text/batch.js';
+export type { EncodedText } from './text/encoding.js';
+export {
+  createTokenizer,
+  type DecodeOptions,
+  type EncodeOptions,
+  type Tokenizer,
+  type TokenizerOptions,
+} from './text/tokenizer.js';
+export { readTokenizer, writeTokenizer } from './text/tokenizer-files.js';
 export { pretrain } from './train/pretrain.js';
 export type { PretrainOptions, PretrainProgress } from './train/pretrain-options.js';
 export type { PretrainSummary } from './train/summary.js';

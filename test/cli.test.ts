@@ -115,7 +115,7 @@ describe('bad input: one line that says what is wrong, exit code 2, nothing writ
       },
       'a tokenizer that is not there': {
         run: () => pretrain(at('corpus'), 'o5', '--tokenizer', at('nowhere')),
-        says: /no tokenizer in .*nowhere/,
+        says: /nowhere: neither a folder nor the name of a model/,
         output: 'o5',
       },
       'documents of one word each': {

@@ -1,7 +1,8 @@
 /** What transformers generates with a random decoder (parity/make_generation_fixtures.py), generated again. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GenerationOptions } from '../src/generation/options.js';
-import { MegatronBertForCausalLM, type CausalLanguageModel } from '../src/pretrained/classes.js';
+import { MegatronBertForCausalLM } from '../src/pretrained/classes.js';
+import type { CausalLanguageModel } from '../src/pretrained/model-classes.js';
 import { fixture, readJson } from './support/fixture.js';
 
 interface Run {

@@ -113,7 +113,7 @@ describe('what the class and the file do not share', () => {
       mismatched_keys: [],
     });
     expect(warnings.join()).toMatch(/classifier.weight, classifier.bias.*Train this model/s);
-    expect(warnings.join()).toMatch('has no use for pooler.dense.bias');
+    expect(warnings.join()).not.toMatch('pooler');
     const { logits } = await model.forward(ids);
     expect(logits.dims).toEqual([1, 4, 7]);
     expect(model.config.id2label).toMatchObject({ 6: 'LABEL_6' });

@@ -2,7 +2,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { FilledMask, PretrainOptions } from '../src/index.js';
+import type { PretrainOptions } from '../src/index.js';
+import type { FilledMask } from '../src/pipelines/fill-mask.js';
 import { difference, readJson, readTensors } from './support/fixture.js';
 import { built } from './support/package.js';
 import { temporaryFolder, writeChapters } from './support/workspace.js';
@@ -13,7 +14,7 @@ const tokenizer = path.join(folder, 'tokenizer');
 
 beforeAll(async () => {
   writeChapters(corpus, 12);
-  const vocab = built.trainWordPiece(await built.readDocuments(corpus), { vocabSize: 500 });
+  const vocab = await built.trainWordPiece(await built.readDocuments(corpus), { vocabSize: 500 });
   await built.writeTokenizer(tokenizer, built.createTokenizer({ vocab, lowercase: true }));
 });
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { pipeline } from '../pipelines/pipeline.js';
+import { pipeline } from '../pipelines/node.js';
 import type { FilledMask } from '../pipelines/fill-mask.js';
 import { command, positiveInteger } from './options.js';
 

@@ -10,7 +10,7 @@ import type { MegatronName } from '../checkpoint/megatron/names.js';
 import type { FloatWeight } from '../engine/engine.js';
 import { InputError } from '../errors.js';
 import { storedNames } from '../pretrained/model-weights.js';
-import type { StoredWeight, StoredWeights } from '../pretrained/stored-weights.js';
+import type { StoredWeight, StoredWeights } from '../pretrained/model-source.js';
 import { readStored } from '../pretrained/weight-values.js';
 import { argumentsFromConfig, type ConfigFields } from './config.js';
 import { bertNames, gpt2Name, isTransposed } from './names.js';

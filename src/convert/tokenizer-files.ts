@@ -1,6 +1,7 @@
 import { readText } from '../checkpoint/byte-source.js';
 import { InputError } from '../errors.js';
-import { createTokenizer, writeTokenizer } from '../text/tokenizer.js';
+import { writeTokenizer } from '../text/tokenizer-files.js';
+import { createTokenizer } from '../text/tokenizer.js';
 import type { MegatronArguments, WholeModel } from '../checkpoint/megatron/model.js';
 
 /** Bytes of a vocabulary, of some ten for each word. */

@@ -1,4 +1,3 @@
-import { InputError } from '../errors.js';
 import { groupByLength } from './group-by-length.js';
 import type { AnyInputs } from './model-inputs.js';
 import type { AnyOutputs } from './model-outputs.js';
@@ -28,14 +27,14 @@ export async function forwardEach(
   examples: readonly Example[],
   { batch_tokens = 4096, ...options }: ForwardEachOptions = {},
 ): Promise<AnyOutputs[]> {
-  if (model.architecture === 'MegatronBertForMultipleChoice')
-    throw new InputError('forwardEach: expected texts without choices; use forward');
   const results = new Array<AnyOutputs>(examples.length);
   const lengths = examples.map(({ input_ids }) => input_ids.length);
   for (const group of groupByLength(lengths, batch_tokens)) {
     const texts = group.map((place) => examples[place]!);
     const longest = Math.max(...texts.map(({ input_ids }) => input_ids.length));
-    const outputs = await forward(model, batchOf(texts, longest), options);
+    const batch = batchOf(texts, longest);
+    const inputs = model.architecture === 'MegatronBertForMultipleChoice' ? oneChoiceEach(batch) : batch;
+    const outputs = await forward(model, inputs, options);
     group.forEach((place, row) => {
       results[place] = rowOf(outputs, row, texts[row]!, longest);
     });
@@ -45,6 +44,12 @@ export async function forwardEach(
 
 const pad = (row: readonly number[], length: number, filling: number) =>
   row.length < length ? [...row, ...new Array<number>(length - row.length).fill(filling)] : row;
+
+/** A choice is scored by itself: [texts, sequence] → [texts, 1, sequence] */
+const oneChoiceEach = (batch: AnyInputs): AnyInputs =>
+  Object.fromEntries(
+    Object.entries(batch).map(([name, rows]) => [name, (rows as unknown[]).map((row) => [row])]),
+  );
 
 function batchOf(texts: readonly Example[], longest: number): AnyInputs {
   const counts = texts.map(({ prediction_positions }) => prediction_positions?.length ?? 0);

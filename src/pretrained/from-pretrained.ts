@@ -1,63 +1,43 @@
-import { access, stat } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
-import path from 'node:path';
-import { largestConfig, readJsonObject } from '../checkpoint/json-file.js';
+import { largestConfig, parseJsonObject } from '../checkpoint/json-object.js';
 import type { Int8Weight } from '../engine/engine.js';
-import { openEngine } from '../engine/node.js';
 import { InputError } from '../errors.js';
-import { openRepository, type FindFile, type HubOptions } from '../hub/repository.js';
-import { type ArchitectureName } from '../model/architectures.js';
+import type { ArchitectureName } from '../model/architectures.js';
 import { megatronBertConfig, type MegatronBertConfig } from '../model/config.js';
+import type { Host, ModelSource } from './model-source.js';
 import { matchWeights, type LoadingInfo } from './model-weights.js';
 import { modelParameters, type LoadedModel } from './model.js';
-import { quantizeWeights } from './quantized-weights.js';
-import { findWeights } from './stored-weights.js';
-
-export interface FromPretrainedOptions extends HubOptions {
-  /** Threads to compute with; as many as there are cores by default. The first model of a process decides. */
-  readonly threads?: number;
-  /** Fields that take the place of those in `config.json`. */
-  readonly config?: Readonly<Record<string, unknown>>;
-  /** Starts parameters at random whose shape is another in the file, instead of refusing it. */
-  readonly ignore_mismatched_sizes?: boolean;
-  /** Of `MegatronBertModel`: whether it has the pooler; it does by default. */
-  readonly add_pooling_layer?: boolean;
-  /**
-   * The numbers that products are made of: `int8` is about twice as fast, and its results differ by some percent.
-   * Such weights are made once and kept beside the model's.
-   */
-  readonly dtype?: 'fp32' | 'int8';
-  /** Where to compute: there is `cpu` only. */
-  readonly device?: 'cpu';
-  /** Where to say what is not as one may expect; `console.warn` by default. */
-  readonly warn?: (message: string) => void;
-}
+import type { FromPretrainedOptions } from './options.js';
 
 /** @throws InputError naming the file, and what in it is missing or of another shape */
 export async function fromPretrained(
+  host: Host,
   architecture: ArchitectureName,
-  folder: string,
+  name: string,
   options: FromPretrainedOptions = {},
 ): Promise<{ readonly model: LoadedModel; readonly info: LoadingInfo }> {
   requireOneOf('dtype', options.dtype, ['fp32', 'int8']);
   requireOneOf('device', options.device, ['cpu']);
-  const find = await filesOf(folder, options);
+  const source = await host.open(name, options);
   const { warn = console.warn } = options;
-  const config = await readConfig(find, folder, options.config);
+  const config = await readConfig(source, options.config);
   const addPoolingLayer = options.add_pooling_layer ?? true;
   const declared = modelParameters({ architecture, config, addPoolingLayer });
-  const { weights, info } = matchWeights(declared, await findWeights(find, folder), {
+  const { weights, info } = matchWeights(declared, await source.findWeights(), {
     ignoreMismatchedSizes: options.ignore_mismatched_sizes ?? false,
     seed: 0,
   });
-  report(info, architecture, folder, warn);
+  report(info, architecture, name, warn);
   const quantized =
-    options.dtype === 'int8' ? await quantizeWeights(declared, weights, warn) : new Map<string, Int8Weight>();
+    options.dtype === 'int8' ? await host.quantize(declared, weights, warn) : new Map<string, Int8Weight>();
   if (architecture === 'MegatronBertForCausalLM' && !config.is_decoder)
-    warn(`${folder}: is_decoder is false, so that every token sees those after it`);
-  const engine = openEngine({ threads: options.threads ?? availableParallelism() });
+    warn(`${name}: is_decoder is false, so that every token sees those after it`);
+  const engine = await source.openEngine();
+  const { readValues } = host;
   return {
-    model: { architecture, config, engine, weights, quantized, programs: new Map(), addPoolingLayer },
+    model: {
+      ...{ architecture, config, engine, weights, quantized, readValues, addPoolingLayer },
+      programs: new Map(),
+    },
     info,
   };
 }
@@ -68,45 +48,18 @@ function requireOneOf(name: string, value: string | undefined, known: readonly s
     throw new InputError(`${name}: expected ${known.join(' or ')}, found ${JSON.stringify(value)}`);
 }
 
-/** A model's configuration alone. @throws InputError naming the file, and the field that is wrong */
-export async function loadConfig(
-  model: string,
-  options: FromPretrainedOptions = {},
-): Promise<MegatronBertConfig> {
-  return readConfig(await filesOf(model, options), model, options.config);
-}
-
-/** @param model a folder, or the name of a model on the hub */
-async function filesOf(model: string, options: HubOptions): Promise<FindFile> {
-  if (!(await isFolder(model))) return openRepository(model, options);
-  return async (name) => {
-    const file = path.join(model, name);
-    return access(file).then(
-      () => file,
-      () => undefined,
-    );
-  };
-}
-
-const isFolder = (name: string) =>
-  stat(name).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
-
-async function readConfig(
-  find: FindFile,
-  source: string,
+/** A model's configuration. @throws InputError naming the file, and the field that is wrong */
+export async function readConfig(
+  source: ModelSource,
   overrides: Readonly<Record<string, unknown>> = {},
 ): Promise<MegatronBertConfig> {
-  const file = await find('config.json');
-  if (file === undefined)
-    throw new InputError(`not a model folder: there is no ${path.join(source, 'config.json')}`);
-  const fields = await readJsonObject(file, largestConfig);
+  const found = await source.readText('config.json', largestConfig);
+  if (!found) throw new InputError(`not a model folder: there is no ${source.name}/config.json`);
+  const fields = parseJsonObject(found.file, found.text);
   // a number of labels replaces the labels that were there
   const { id2label, label2id, ...rest } = fields;
   const labels = 'num_labels' in overrides ? {} : { id2label, label2id };
-  return megatronBertConfig({ ...rest, ...labels, ...overrides }, file);
+  return megatronBertConfig({ ...rest, ...labels, ...overrides }, found.file);
 }
 
 function report(
@@ -115,7 +68,8 @@ function report(
   source: string,
   warn: (message: string) => void,
 ): void {
-  if (unexpected_keys.length > 0) warn(`${source}: ${architecture} has no use for ${list(unexpected_keys)}`);
+  const unknown = unexpected_keys.filter((key) => !headOfOthers.test(key));
+  if (unknown.length > 0) warn(`${source}: ${architecture} has no use for ${list(unknown)}`);
   const random = [...missing_keys, ...mismatched_keys];
   if (random.length > 0)
     warn(
@@ -123,6 +77,9 @@ function report(
         'Train this model before you rely on what it predicts.',
     );
 }
+
+/** Pretrained models are there to be used without their heads. */
+const headOfOthers = /^(bert\.)?pooler\.|^cls\.|^classifier\.|^qa_outputs\./;
 
 const list = (names: readonly string[]) =>
   names.length > 8 ? `${names.slice(0, 8).join(', ')} and ${names.length - 8} more` : names.join(', ');

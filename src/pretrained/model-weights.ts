@@ -4,7 +4,7 @@ import { InputError } from '../errors.js';
 import { sameShape } from '../graph/value.js';
 import { initialValues } from '../model/initial-values.js';
 import type { Parameter } from '../model/parameters.js';
-import type { StoredWeights } from './stored-weights.js';
+import type { StoredWeights } from './model-source.js';
 
 /** What did not fit, as transformers' `output_loading_info`. */
 export interface LoadingInfo {

@@ -31,6 +31,7 @@ export interface LoadedModel {
   /** 8-bit forms of some of the weights, which take their place in products. */
   readonly quantized: Map<string, Int8Weight>;
   readonly programs: Map<string, Promise<LoadedProgram>>;
+  readonly readValues: (weight: FloatWeight) => Promise<Float32Array>;
   readonly addPoolingLayer: boolean;
 }
 
@@ -141,7 +142,7 @@ function chooseOutputs(outputs: Outputs, wanted: Wanted): Outputs {
  * @throws InputError naming the weight
  */
 async function checkNumbers(
-  { weights }: LoadedModel,
+  { weights, readValues }: LoadedModel,
   inputs: AnyInputs,
   results: Readonly<Record<string, HostTensor>>,
 ): Promise<void> {
@@ -150,9 +151,9 @@ async function checkNumbers(
     const stride = data.length / (dims[0] ?? 1);
     for (let i = 0; i < data.length; i += stride)
       if (Number.isNaN(data[i])) {
-        const { findNaN } = await import('./weight-values.js');
-        const culprit = await findNaN(weights);
-        if (culprit !== undefined) throw new InputError(`the weight ${culprit} has a NaN`);
+        for (const [weight, value] of weights)
+          if ((await readValues(value)).some(Number.isNaN))
+            throw new InputError(`the weight ${weight} has a NaN`);
         if (!inputs.inputs_embeds && !inputs.encoder_hidden_states)
           throw new InputError(`${name} has a NaN, though no weight has: the numbers grew too large`);
         return;

@@ -1,7 +1,6 @@
 import type { FloatWeight } from '../engine/engine.js';
 import { InputError } from '../errors.js';
 import { modelParameters, releasePrograms, type LoadedModel } from './model.js';
-import { readValues } from './weight-values.js';
 
 /** Everything that has a row for each token. */
 const vocabularyWeights =
@@ -22,7 +21,10 @@ export async function resizeTokenEmbeddings(model: LoadedModel, size: number, mu
     if (vocabularyWeights.test(name))
       resized.push([
         name,
-        { type: 'float32', data: resizeRows(await readValues(model.weights.get(name)!), shape[0]!, rows) },
+        {
+          type: 'float32',
+          data: resizeRows(await model.readValues(model.weights.get(name)!), shape[0]!, rows),
+        },
       ]);
   await releasePrograms(model);
   for (const [name, weight] of resized) {

@@ -8,18 +8,8 @@ import { itemSize, readTensor, rowMajorPlace, tensorByteLength } from '../checkp
 import type { FloatWeight } from '../engine/engine.js';
 import { InputError } from '../errors.js';
 import type { FindFile } from '../hub/repository.js';
+import type { StoredWeight, StoredWeights } from './model-source.js';
 import { widened } from './weight-values.js';
-
-export interface StoredWeight {
-  readonly shape: readonly number[];
-  /** As in safetensors. */
-  readonly dtype: string;
-  /** Undefined for what no parameter can be: integers and booleans. */
-  readonly weight: FloatWeight | undefined;
-  readonly path: string;
-}
-
-export type StoredWeights = ReadonlyMap<string, StoredWeight>;
 
 /**
  * Opens a model's weights, in the order in which transformers looks for them; only headers are read.
@@ -116,8 +106,11 @@ function fileWeights(file: string, read: ReadTensors): Promise<Map<string, Store
 async function shardedWeights(indexFile: string, find: FindFile, read: ReadTensors): Promise<StoredWeights> {
   const weightMap = await readWeightMap(indexFile);
   const weights = new Map<string, StoredWeight>();
-  for (const shard of new Set(weightMap.values())) {
-    const file = await find(shard);
+  // all at once: from the hub they are downloaded
+  const shards = [...new Set(weightMap.values())];
+  const files = await Promise.all(shards.map(find));
+  for (const [i, shard] of shards.entries()) {
+    const file = files[i];
     if (file === undefined) throw new InputError(`${indexFile} names ${shard}, which is missing`);
     for (const [name, weight] of await fileWeights(file, read))
       if (weightMap.get(name) === shard) weights.set(name, weight);

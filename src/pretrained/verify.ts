@@ -1,7 +1,9 @@
 import { InputError } from '../errors.js';
 import { architectures, type ArchitectureName } from '../model/architectures.js';
 import * as classes from './classes.js';
-import { loadConfig, type FromPretrainedOptions } from './from-pretrained.js';
+import { readConfig } from './from-pretrained.js';
+import { nodeHost } from './node-host.js';
+import type { FromPretrainedOptions } from './options.js';
 import type { Tensor } from './tensors.js';
 
 export interface Check {
@@ -64,7 +66,10 @@ const names = Object.keys(architectures) as ArchitectureName[];
 
 /** By the class that the configuration names. */
 async function checkClass(model: string, options: FromPretrainedOptions): Promise<Check[]> {
-  const { architectures: named, vocab_size } = await loadConfig(model, options);
+  const { architectures: named, vocab_size } = await readConfig(
+    await nodeHost.open(model, options),
+    options.config,
+  );
   const name =
     names.find((candidate) => Array.isArray(named) && named.includes(candidate)) ?? 'MegatronBertModel';
   const loaded = await classes[name].from_pretrained(model, {

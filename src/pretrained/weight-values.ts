@@ -52,9 +52,3 @@ async function readPart(weight: FilePlace, target: Uint8Array): Promise<void> {
     await file.close();
   }
 }
-
-/** The name of the first weight that has a NaN. */
-export async function findNaN(weights: ReadonlyMap<string, FloatWeight>): Promise<string | undefined> {
-  for (const [name, weight] of weights) if ((await readValues(weight)).some(Number.isNaN)) return name;
-  return undefined;
-}

@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { InputError } from '../errors.js';
-import { createTokenizer, readTokenizer, writeTokenizer, type EncodedText } from './tokenizer.js';
+import { readTokenizer, writeTokenizer } from './tokenizer-files.js';
+import { createTokenizer } from './tokenizer.js';
 
 const fixtures = fileURLToPath(new URL('../../test/fixtures/text/', import.meta.url));
 const special = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'];
@@ -25,7 +26,7 @@ interface ExpectedEncoding {
   readonly text: string;
   readonly input_ids: number[];
   readonly decoded: string;
-  readonly pair: EncodedText;
+  readonly pair: object;
 }
 
 describe.each(['uncased', 'cased'])('what transformers saved and computed, %s', (name) => {
@@ -35,9 +36,9 @@ describe.each(['uncased', 'cased'])('what transformers saved and computed, %s', 
   it.each(cases)('encodes and decodes $text', async ({ text, input_ids, decoded, pair }) => {
     const tokenizer = await readTokenizer(saved);
     expect(tokenizer.encode(text).input_ids).toEqual(input_ids);
-    expect(tokenizer.encode(text, cases[0]!.text)).toEqual(pair);
+    expect(tokenizer.encode(text, cases[0]!.text)).toMatchObject(pair);
     expect(tokenizer.tokenize(text)).toEqual(input_ids.slice(1, -1));
-    expect(tokenizer.decode(input_ids)).toBe(decoded);
+    expect(tokenizer.decode(input_ids, { skip_special_tokens: true })).toBe(decoded);
   });
 
   it('is written as transformers writes it', async () => {
@@ -89,7 +90,7 @@ describe('createTokenizer', () => {
     fc.assert(
       fc.property(words, (list) => {
         const text = list.join(' ');
-        expect(tokenizer.decode(tokenizer.encode(text).input_ids)).toBe(text);
+        expect(tokenizer.decode(tokenizer.tokenize(text))).toBe(text);
       }),
     );
   });

@@ -1,16 +1,12 @@
-import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import path from 'node:path';
+import { WordPieceDecoder } from '@huggingface/tokenizers';
 import { InputError } from '../errors.js';
-import { bertNormalizerConfig } from './bert-words.js';
+import { specialToken, type AddedToken } from './added-tokens.js';
+import { bertNormalizer, type BertNormalizer } from './bert-words.js';
+import { encodeBatch, type BatchEncoding, type TokenizeOptions } from './batch.js';
+import { assemble, type EncodedText } from './encoding.js';
+import { continuation, createPieces, type Pieces } from './pieces.js';
+import { truncate, type Truncation, type TruncationStrategy } from './truncation.js';
 import { bertSpecialTokens, type BertSpecialToken } from './wordpiece-trainer.js';
-
-/** What a model takes for one text or pair of texts, special tokens included. */
-export interface EncodedText {
-  readonly input_ids: number[];
-  readonly token_type_ids: number[];
-  readonly attention_mask: number[];
-}
 
 export interface SpecialTokenIds {
   readonly pad: number;
@@ -20,19 +16,49 @@ export interface SpecialTokenIds {
   readonly mask: number;
 }
 
-/** BERT's WordPiece tokenizer. */
+/** A text, or the words of one. */
+export type TextOrWords = string | readonly string[];
+
+/** Of transformers' tokenizers, by the same names. */
+export interface EncodeOptions {
+  /** Puts `[CLS]` and `[SEP]` around texts; true by default. */
+  readonly add_special_tokens?: boolean;
+  /** Whether texts are cut to `max_length`, and which of two; `true` is `longest_first`. They are where a `max_length` is given, by default. */
+  readonly truncation?: boolean | TruncationStrategy | 'do_not_truncate';
+  /** Tokens, special ones included; `model_max_length` by default. */
+  readonly max_length?: number;
+  /** Tokens that each window of a cut text repeats of the one before; 0 by default. */
+  readonly stride?: number;
+}
+
+export interface DecodeOptions {
+  /** False by default. */
+  readonly skip_special_tokens?: boolean;
+  /** Takes out the space before `.`, `n't` and the like; as in tokenizer_config.json by default. */
+  readonly clean_up_tokenization_spaces?: boolean;
+}
+
+/** BERT's WordPiece tokenizer. A call encodes a batch, as transformers' does. */
 export interface Tokenizer {
-  /** Pieces by id. */
+  (texts: TextOrWords | readonly TextOrWords[], options?: TokenizeOptions): BatchEncoding;
+  /** Tokens by id, added ones included. */
   readonly vocab: readonly string[];
   readonly vocabSize: number;
-  readonly lowercase: boolean;
+  readonly normalizer: BertNormalizer;
+  readonly added_tokens: readonly AddedToken[];
   readonly tokens: SpecialTokenIds;
-  /** `[CLS] text [SEP]`, or `[CLS] text [SEP] pair [SEP]`. */
-  encode(text: string, pair?: string): EncodedText;
+  /** Tokens of the longest text that the model takes; infinite where nobody says. */
+  readonly model_max_length: number;
+  readonly padding_side: 'left' | 'right';
+  /** `[CLS] text [SEP]`, or `[CLS] text [SEP] pair [SEP]`. A list is the words of one text. */
+  encode(text: TextOrWords, pair?: TextOrWords | null, options?: EncodeOptions): EncodedText;
+  /** The same for all windows of a text that is cut: what `encode` gives is the first. */
+  encodeWindows(text: TextOrWords, pair?: TextOrWords | null, options?: EncodeOptions): EncodedText[];
   /** Ids without special tokens. */
   tokenize(text: string): number[];
-  /** Text without special tokens. */
-  decode(ids: readonly number[]): string;
+  decode(ids: readonly number[], options?: DecodeOptions): string;
+  /** Joins pieces to words. */
+  convert_tokens_to_string(tokens: readonly string[]): string;
   /** Whether a piece goes on with the word before it (`##…`). */
   isContinuation(id: number): boolean;
 }
@@ -40,17 +66,24 @@ export interface Tokenizer {
 export interface TokenizerOptions {
   /** Pieces by id. */
   readonly vocab: readonly string[];
-  /** Whether texts lose case and accents. */
-  readonly lowercase: boolean;
+  /** Whether texts lose their case, and with it accents. */
+  readonly lowercase?: boolean;
+  readonly normalizer?: BertNormalizer;
+  /** Besides BERT's special tokens. */
+  readonly added_tokens?: readonly AddedToken[];
+  readonly model_max_length?: number;
+  readonly padding_side?: 'left' | 'right';
+  readonly clean_up_tokenization_spaces?: boolean;
+  /** Characters of the longest word that is looked for. */
+  readonly max_input_chars_per_word?: number;
+  /** For errors. */
+  readonly source?: string;
 }
 
 /** @throws InputError where the vocabulary is empty, repeats a piece or lacks a special token */
 export function createTokenizer(options: TokenizerOptions): Tokenizer {
-  return tokenizerFrom('the vocabulary', options);
-}
-
-function tokenizerFrom(source: string, { vocab, lowercase }: TokenizerOptions): Tokenizer {
-  const ids = numberPieces(vocab, source);
+  const { source = 'the vocabulary', model_max_length = Infinity, padding_side = 'right' } = options;
+  const ids = numberPieces(options.vocab, source);
   const special = (token: BertSpecialToken): number => {
     const id = ids.get(token);
     if (id === undefined) throw new InputError(`${source} has no ${token}`);
@@ -63,91 +96,108 @@ function tokenizerFrom(source: string, { vocab, lowercase }: TokenizerOptions): 
     sep: special('[SEP]'),
     mask: special('[MASK]'),
   };
-  const tokenizer = new HuggingFaceTokenizer(
-    tokenizerJson(vocab, lowercase),
-    tokenizerConfig(lowercase, 512),
-  );
-  return {
+  const normalizer = options.normalizer ?? bertNormalizer(options.lowercase ?? true);
+  const added_tokens = withSpecialTokens(options.added_tokens ?? [], tokens);
+  const vocab = [...options.vocab];
+  for (const { id, content } of added_tokens) vocab[id] ??= content;
+  const piecesOf = createPieces({
+    ids,
+    unknown: '[UNK]',
+    longestWord: options.max_input_chars_per_word ?? 100,
+    normalizer,
+    added: added_tokens,
+  });
+  const piecesOfText = (text: TextOrWords) =>
+    typeof text === 'string' ? piecesOf(text) : joinWords(text.map(piecesOf));
+
+  const encodeWindows = (text: TextOrWords, pair?: TextOrWords | null, given: EncodeOptions = {}) => {
+    const texts = (pair == null ? [text] : [text, pair]).map(piecesOfText);
+    const around = (given.add_special_tokens ?? true) ? tokens : null;
+    const truncation = resolveTruncation(given, around ? texts.length + 1 : 0, model_max_length);
+    const lengths = texts.map((pieces) => pieces.ids.length);
+    return truncate(lengths, truncation).map((windows) => assemble(texts, windows, around));
+  };
+  const encode = (text: TextOrWords, pair?: TextOrWords | null, given: EncodeOptions = {}) =>
+    encodeWindows(text, pair, given)[0]!;
+
+  const decoder = new WordPieceDecoder({ type: 'WordPiece', prefix: continuation, cleanup: true });
+  const specialIds = new Set(added_tokens.flatMap(({ id, special: isSpecial }) => (isSpecial ? [id] : [])));
+  const decode = (
+    given: readonly number[],
+    { skip_special_tokens = false, ...cleaning }: DecodeOptions = {},
+  ) => {
+    const kept = skip_special_tokens ? given.filter((id) => !specialIds.has(id)) : given;
+    const text = decoder.decode(kept.flatMap((id) => vocab[id] ?? []));
+    const cleans = cleaning.clean_up_tokenization_spaces ?? options.clean_up_tokenization_spaces ?? false;
+    return cleans ? cleanUp(text) : text;
+  };
+
+  const core = {
     vocab,
     vocabSize: vocab.length,
-    lowercase,
+    normalizer,
+    added_tokens,
     tokens,
-    encode(text, pair) {
-      const encoded = tokenizer.encode(text, { text_pair: pair ?? null, return_token_type_ids: true });
-      return {
-        input_ids: encoded.ids,
-        token_type_ids: encoded.token_type_ids,
-        attention_mask: encoded.attention_mask,
-      };
-    },
-    tokenize: (text) => tokenizer.encode(text, { add_special_tokens: false }).ids,
-    decode: (given) => tokenizer.decode([...given], { skip_special_tokens: true }),
-    isContinuation: (id) => vocab[id]?.startsWith('##') ?? false,
+    model_max_length,
+    padding_side,
+    encode,
+    encodeWindows,
+    tokenize: (text: string) => piecesOf(text).ids,
+    decode,
+    convert_tokens_to_string: (pieces: readonly string[]) => decoder.decode([...pieces]),
+    isContinuation: (id: number) => vocab[id]?.startsWith(continuation) ?? false,
   };
-}
-
-/**
- * Reads `tokenizer.json`, or else `vocab.txt` with the case of `tokenizer_config.json`.
- * @throws InputError naming the file and what is wrong in it
- */
-export async function readTokenizer(folder: string): Promise<Tokenizer> {
-  const text = await readIfThere(path.join(folder, 'tokenizer.json'));
-  if (text !== undefined) return fromTokenizerJson(path.join(folder, 'tokenizer.json'), text);
-
-  const file = path.join(folder, 'vocab.txt');
-  const lines = await readIfThere(file);
-  if (lines === undefined)
-    throw new InputError(`no tokenizer in ${folder}: it has neither tokenizer.json nor vocab.txt`);
-  const config = parseJson(
-    path.join(folder, 'tokenizer_config.json'),
-    (await readIfThere(path.join(folder, 'tokenizer_config.json'))) ?? '{}',
+  return Object.assign(
+    (texts: TextOrWords | readonly TextOrWords[], given: TokenizeOptions = {}) =>
+      encodeBatch(core, texts, given),
+    core,
   );
-  const vocab = lines.replace(/\r?\n$/, '').split(/\r?\n/);
-  return tokenizerFrom(file, { vocab, lowercase: config.do_lower_case !== false });
 }
 
-function fromTokenizerJson(file: string, text: string): Tokenizer {
-  const { model, normalizer } = parseJson(file, text) as TokenizerJson;
-  // files of 2021 may lack the type; only WordPiece bounds the length of a word
-  const type = model?.type ?? (model?.max_input_chars_per_word && 'WordPiece');
-  if (type !== 'WordPiece' || typeof model?.vocab !== 'object' || model.vocab === null)
-    throw new InputError(`${file}: expected a WordPiece model, found ${type ?? 'none'}`);
-  const vocab: string[] = [];
-  const pieces = Object.entries(model.vocab);
-  for (const [piece, id] of pieces) {
-    if (!Number.isInteger(id) || id < 0 || id >= pieces.length || vocab[id] !== undefined)
-      throw new InputError(`${file}: the id of "${piece}": expected each of 0, 1, 2 … once, found ${id}`);
-    vocab[id] = piece;
-  }
-  return tokenizerFrom(file, { vocab, lowercase: normalizer?.lowercase !== false });
-}
-
-interface TokenizerJson {
-  readonly model?: {
-    readonly type?: string;
-    readonly max_input_chars_per_word?: number;
-    readonly vocab?: Readonly<Record<string, number>> | null;
+/** The pieces of words as those of one text: words keep their numbers, places are those in a word. */
+function joinWords(words: readonly Pieces[]): Pieces {
+  return {
+    ids: words.flatMap(({ ids }) => ids),
+    starts: words.flatMap(({ starts }) => starts),
+    ends: words.flatMap(({ ends }) => ends),
+    words: words.flatMap(({ ids }, word) => ids.map(() => word)),
   };
-  readonly normalizer?: { readonly lowercase?: boolean } | null;
 }
 
-export interface WriteTokenizerOptions {
-  /** Tokens of the longest text that the model takes, special ones included. */
-  readonly modelMaxLength?: number;
+function resolveTruncation(
+  { max_length, stride = 0, truncation = max_length !== undefined }: EncodeOptions,
+  specialCount: number,
+  model_max_length: number,
+): Truncation | undefined {
+  if (truncation === false || truncation === 'do_not_truncate') return undefined;
+  const strategy = truncation === true ? 'longest_first' : truncation;
+  if (!['longest_first', 'only_first', 'only_second'].includes(strategy))
+    throw new InputError(
+      `truncation: expected longest_first, only_first or only_second, found ${JSON.stringify(truncation)}`,
+    );
+  const length = max_length ?? model_max_length;
+  if (!(length >= specialCount))
+    throw new InputError(`max_length: expected at least the ${specialCount} special tokens, found ${length}`);
+  // as transformers has it, whether or not there are special tokens
+  if (!(stride >= 0) || (stride > 0 && stride > length - 2))
+    throw new InputError(
+      `stride: expected fewer tokens than those of a text of ${length} with its special ones, found ${stride}`,
+    );
+  return { strategy, room: length - specialCount, stride };
 }
 
-/** Writes the files that transformers reads: vocab.txt, tokenizer.json, tokenizer_config.json. */
-export async function writeTokenizer(
-  folder: string,
-  { vocab, lowercase }: Tokenizer,
-  { modelMaxLength = 512 }: WriteTokenizerOptions = {},
-): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  const write = (name: string, text: string) => writeFile(path.join(folder, name), `${text}\n`);
-  await write('vocab.txt', vocab.join('\n'));
-  await write('tokenizer.json', JSON.stringify(tokenizerJson(vocab, lowercase), null, 2));
-  await write('tokenizer_config.json', JSON.stringify(tokenizerConfig(lowercase, modelMaxLength), null, 2));
+/** BERT's special tokens are found in texts like any that was added. */
+function withSpecialTokens(added: readonly AddedToken[], tokens: SpecialTokenIds): AddedToken[] {
+  const special = bertSpecialTokens.map((content): AddedToken => {
+    const name = content.slice(1, -1).toLowerCase() as keyof SpecialTokenIds;
+    return specialToken(tokens[name], content);
+  });
+  const known = new Set(added.map(({ content }) => content));
+  return [...special.filter(({ content }) => !known.has(content)), ...added].sort((a, b) => a.id - b.id);
 }
+
+/** As Python's `clean_up_tokenization`. */
+const cleanUp = (text: string) => text.replaceAll(" ' ", "'").replace(/ ([.?!,]|n't|'m|'s|'ve|'re)/g, '$1');
 
 /** @throws InputError where `source` is empty or says a piece twice */
 function numberPieces(vocab: readonly string[], source: string): Map<string, number> {
@@ -161,73 +211,4 @@ function numberPieces(vocab: readonly string[], source: string): Map<string, num
     ids.set(piece, id);
   });
   return ids;
-}
-
-async function readIfThere(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new InputError(`cannot read ${file}: ${(error as Error).message}`);
-  }
-}
-
-function parseJson(file: string, text: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
-  } catch (error) {
-    throw new InputError(`${file} is not JSON: ${(error as Error).message}`);
-  }
-  throw new InputError(`${file}: expected a JSON object`);
-}
-
-function tokenizerConfig(lowercase: boolean, modelMaxLength: number) {
-  const [pad_token, unk_token, cls_token, sep_token, mask_token] = bertSpecialTokens;
-  return {
-    tokenizer_class: 'BertTokenizer',
-    do_lower_case: lowercase,
-    strip_accents: null,
-    tokenize_chinese_chars: true,
-    model_max_length: modelMaxLength,
-    clean_up_tokenization_spaces: true,
-    ...{ pad_token, unk_token, cls_token, sep_token, mask_token },
-  };
-}
-
-function tokenizerJson(vocab: readonly string[], lowercase: boolean) {
-  const ids = new Map(vocab.map((piece, id) => [piece, id]));
-  const place = (id: 'A' | 'B', type_id: number) => ({ Sequence: { id, type_id } });
-  const special = (id: string, type_id: number) => ({ SpecialToken: { id, type_id } });
-  const described = (id: string) => [id, { id, ids: [ids.get(id)], tokens: [id] }] as const;
-  return {
-    version: '1.0',
-    truncation: null,
-    padding: null,
-    added_tokens: bertSpecialTokens.map((content) => ({
-      id: ids.get(content),
-      content,
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-      normalized: false,
-      special: true,
-    })),
-    normalizer: bertNormalizerConfig(lowercase),
-    pre_tokenizer: { type: 'BertPreTokenizer' },
-    post_processor: {
-      type: 'TemplateProcessing',
-      single: [special('[CLS]', 0), place('A', 0), special('[SEP]', 0)],
-      pair: [special('[CLS]', 0), place('A', 0), special('[SEP]', 0), place('B', 1), special('[SEP]', 1)],
-      special_tokens: Object.fromEntries([described('[CLS]'), described('[SEP]')]),
-    },
-    decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
-    model: {
-      type: 'WordPiece',
-      unk_token: '[UNK]',
-      continuing_subword_prefix: '##',
-      max_input_chars_per_word: 100,
-      vocab: Object.fromEntries(ids),
-    },
-  };
 }

@@ -1,5 +1,7 @@
 import TinyQueue from 'tinyqueue';
-import { bertWords } from './bert-words.js';
+import { bertNormalizer } from './bert-words.js';
+import { continuation } from './pieces.js';
+import { createWordCounter } from './word-counts.js';
 
 export interface WordPieceTrainerOptions {
   /** Pieces in all, special tokens and characters included; fewer come out of a small text. */
@@ -7,6 +9,9 @@ export interface WordPieceTrainerOptions {
   /** Pairs that occur more seldom are not merged. */
   readonly minFrequency?: number;
   readonly lowercase?: boolean;
+  /** Leaves accents out; where the case goes, they go too, by default. */
+  readonly stripAccents?: boolean;
+  /** The first pieces. */
   readonly specialTokens?: readonly string[];
   /** The most characters of the alphabet: the most frequent ones are kept. */
   readonly limitAlphabet?: number;
@@ -15,8 +20,6 @@ export interface WordPieceTrainerOptions {
 
 export const bertSpecialTokens = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'] as const;
 export type BertSpecialToken = (typeof bertSpecialTokens)[number];
-
-const continuation = '##';
 
 /** A word of the text: its pieces so far, and how often it occurs. */
 interface Word {
@@ -37,12 +40,18 @@ const pairKey = (left: number, right: number) => left * 2 ** 26 + right;
 /**
  * Trains a WordPiece vocabulary as Hugging Face's `WordPieceTrainer` does: pieces of words that occur
  * next to each other most often are merged, again and again, the earlier pieces first where counts tie.
+ * Of the texts only the words are kept in memory.
  *
  * @returns the pieces in the order of their ids: special tokens, characters, merges
  */
-export function trainWordPiece(texts: Iterable<string>, options: WordPieceTrainerOptions): string[] {
+export async function trainWordPiece(
+  texts: Iterable<string> | AsyncIterable<string>,
+  options: WordPieceTrainerOptions,
+): Promise<string[]> {
   const { vocabSize, minFrequency = 2, lowercase = true, specialTokens = bertSpecialTokens } = options;
-  const counts = countWords(texts, bertWords(lowercase));
+  const counter = createWordCounter(bertNormalizer(lowercase, options.stripAccents ?? null));
+  for await (const text of texts) counter.add(text);
+  const counts = counter.counts();
   const alphabet = chooseAlphabet(counts, options.limitAlphabet ?? 1000);
 
   const vocab: string[] = [];
@@ -73,13 +82,6 @@ export function trainWordPiece(texts: Iterable<string>, options: WordPieceTraine
   }
   options.onProgress?.(vocabSize, vocabSize);
   return vocab;
-}
-
-/** How often each word occurs; sorted, so that ids do not depend on the order of the texts. */
-function countWords(texts: Iterable<string>, split: (text: string) => string[]): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const text of texts) for (const word of split(text)) counts.set(word, (counts.get(word) ?? 0) + 1);
-  return new Map([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function chooseAlphabet(words: ReadonlyMap<string, number>, limit: number): Set<string> {

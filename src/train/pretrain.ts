@@ -13,7 +13,7 @@ import { pretrainingBlocks } from '../model/blocks.js';
 import type { MegatronBertConfig } from '../model/config.js';
 import { parameterCount } from '../model/initial-values.js';
 import { launchRanks } from '../parallel/launch.js';
-import { readTokenizer, writeTokenizer } from '../text/tokenizer.js';
+import { readTokenizer, writeTokenizer } from '../text/tokenizer-files.js';
 import { lossCurve, type LossPoint } from './loss-curve.js';
 import { declaredParameters } from './parameters.js';
 import { resolveConfig, resolveTask, type PretrainOptions } from './pretrain-options.js';

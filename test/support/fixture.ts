@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
 import { readSafetensors } from '../../src/checkpoint/safetensors.js';
 import { megatronBertConfig, type MegatronBertConfig } from '../../src/model/config.js';
 
@@ -7,6 +8,18 @@ import { megatronBertConfig, type MegatronBertConfig } from '../../src/model/con
 export const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
 
 export const readJson = (file: string): unknown => JSON.parse(readFileSync(file, 'utf8'));
+
+export const readGzippedJson = (name: string): unknown =>
+  JSON.parse(gunzipSync(readFileSync(fixture(name))).toString());
+
+/** From places in a text as Python counts them, in code points, to JavaScript's. */
+export function codePointOffsets(text: string): (place: number) => number {
+  // beyond the basic plane a character is two units
+  if (!/[\ud800-\udbff]/.test(text)) return (place) => place;
+  const starts = [0];
+  for (const character of text) starts.push(starts.at(-1)! + character.length);
+  return (place) => starts[place]!;
+}
 
 /** The random model that transformers saved; its dropout switched off. */
 export function tinyConfig(fields: Partial<MegatronBertConfig> = {}): MegatronBertConfig {

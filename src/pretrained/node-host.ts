@@ -1,0 +1,28 @@
+import { availableParallelism } from 'node:os';
+import { readText } from '../checkpoint/byte-source.js';
+import { openEngine } from '../engine/node.js';
+import { openModel } from '../hub/open-model.js';
+import type { Host } from './model-source.js';
+import { quantizeWeights } from './quantized-weights.js';
+import { savePretrained } from './save-pretrained.js';
+import { findWeights } from './stored-weights.js';
+import { readValues } from './weight-values.js';
+
+/** Models in folders and on the hub. */
+export const nodeHost: Host = {
+  async open(name, options) {
+    const find = await openModel(name, options);
+    return {
+      name,
+      async readText(fileName, largest) {
+        const file = await find(fileName);
+        return file === undefined ? undefined : { file, text: await readText(file, largest) };
+      },
+      findWeights: () => findWeights(find, name),
+      openEngine: async () => openEngine({ threads: options.threads ?? availableParallelism() }),
+    };
+  },
+  readValues,
+  quantize: quantizeWeights,
+  save: savePretrained,
+};

@@ -1,0 +1,37 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { readText } from '../checkpoint/byte-source.js';
+import { openModel } from '../hub/open-model.js';
+import type { HubOptions } from '../hub/repository.js';
+import { parseTokenizer, tokenizerFiles } from './tokenizer-json.js';
+import type { Tokenizer } from './tokenizer.js';
+
+/**
+ * Reads `tokenizer.json`, or else `vocab.txt` with the case of `tokenizer_config.json`.
+ *
+ * @param model a folder, or the name of a model on the hub
+ * @throws InputError naming the file and what is wrong in it
+ */
+export async function readTokenizer(model: string, options: HubOptions = {}): Promise<Tokenizer> {
+  const find = await openModel(model, options);
+  return parseTokenizer(async (name, largest) => {
+    const file = await find(name);
+    return file === undefined ? undefined : { file, text: await readText(file, largest) };
+  }, model);
+}
+
+export interface WriteTokenizerOptions {
+  /** Tokens of the longest text that the model takes, special ones included. */
+  readonly modelMaxLength?: number;
+}
+
+/** Writes the files that transformers reads: vocab.txt, tokenizer.json, tokenizer_config.json. */
+export async function writeTokenizer(
+  folder: string,
+  tokenizer: Tokenizer,
+  { modelMaxLength = 512 }: WriteTokenizerOptions = {},
+): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  for (const [name, text] of tokenizerFiles(tokenizer, modelMaxLength))
+    await writeFile(path.join(folder, name), text);
+}
