@@ -1,48 +1,181 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
+import { InputError } from '../errors.js';
+import { taskAliases } from '../pipelines/definitions.js';
 import { pipeline } from '../pipelines/node.js';
-import type { FilledMask } from '../pipelines/fill-mask.js';
+import type { FromPretrainedOptions } from '../pretrained/options.js';
 import { command, positiveInteger } from './options.js';
-
-interface Options {
-  readonly model: string;
-  readonly topK: number;
-  readonly json?: true;
-}
+import { createProgress } from './progress.js';
+import { readInputs, type Given, type InputOptions } from './run/inputs.js';
+import { fileResults, jsonResults, printedResults, type Results } from './run/results.js';
+import { runTasks, type Flags, type RunTask } from './run/tasks.js';
 
 export function runCommand(): Command {
   const run = command('run', 'Use a model.', [
     'run fill-mask --model my-model "Paris is the [MASK] of France."',
+    'run token-classification --model owner/name --file notes.txt --json',
   ]);
-  return run.addCommand(
-    command('fill-mask', 'The likeliest words for [MASK].', [
-      'run fill-mask --model my-model "Paris is the [MASK] of France."',
-      'run fill-mask --model my-model --top-k 3 --json "Call me [MASK]."',
-    ])
-      .argument('<text...>', 'texts with a [MASK] each')
-      .requiredOption('--model <folder>', 'a model folder')
-      .option('--top-k <n>', 'words to suggest', positiveInteger, 5)
-      .option('--json', 'print the results as JSON')
-      .action(async (texts: string[], { model, topK, json }: Options) => {
-        const fill = await pipeline('fill-mask', model);
-        try {
-          const results: (FilledMask[] | FilledMask[][])[] = [];
-          for (const text of texts) results.push(await fill(text, { top_k: topK }));
-          if (json) console.log(JSON.stringify(texts.length === 1 ? results[0] : results));
-          else
-            texts.forEach((text, i) => {
-              console.log(describe(text, results[i]!));
-            });
-        } finally {
-          await fill.dispose();
-        }
-      }),
+  for (const task of runTasks) {
+    const alias = Object.entries(taskAliases).find(([, name]) => name === task.name);
+    run.addCommand(alias ? taskCommand(task).alias(alias[0]) : taskCommand(task));
+  }
+  return run;
+}
+
+/** Of all tasks. */
+interface CommonFlags extends InputOptions {
+  readonly model: string;
+  readonly revision?: string;
+  readonly dtype?: 'fp32' | 'int8';
+  readonly threads?: number;
+  readonly batchSize?: number;
+  readonly json?: true;
+  readonly output?: string;
+}
+
+function taskCommand(task: RunTask): Command {
+  const examples = task.examples.map((example) => `run ${task.name} --model my-model ${example}`);
+  return task
+    .addFlags(
+      command(task.name, task.description, examples).argument(
+        '[text...]',
+        'texts; otherwise lines of a file or of standard input',
+      ),
+    )
+    .requiredOption('--model <model>', 'a model folder, or the name of a model on the hub')
+    .option('--revision <name>', "a branch, tag or commit of the hub's")
+    .option('--file <file>', 'a file with a text in each line; a .jsonl file has JSON lines')
+    .option('--json-lines', `lines are JSON: texts, or objects with ${task.fields.join(' and ')}`)
+    .option('--json', 'print the results as JSON')
+    .option('--output <file>', 'write the results to a file, as JSON lines')
+    .option('--batch-size <n>', 'texts that are computed together', positiveInteger)
+    .option('--threads <n>', 'threads to compute with (default: as many as there are cores)', positiveInteger)
+    .addOption(new Option('--dtype <type>', 'numbers of the weights').choices(['fp32', 'int8']))
+    .action(async (texts: string[], flags: CommonFlags & Flags) => {
+      await runTask(task, texts, flags);
+    });
+}
+
+async function runTask(task: RunTask, texts: readonly string[], flags: CommonFlags & Flags): Promise<void> {
+  const to = {
+    text: (text: string) => (task.toInput ? task.toInput(text, flags) : text),
+    record: (record: Readonly<Record<string, unknown>>) => fromRecord(task, record),
+  };
+  const inputs = readInputs(texts, flags, to);
+  const results = flags.output
+    ? await fileResults(flags.output)
+    : flags.json
+      ? jsonResults(texts.length === 1)
+      : printedResults;
+  try {
+    const problems = await computeAll(task, inputs, flags, results, texts.length === 1);
+    await results.end();
+    if (problems > 0) process.exitCode = 2;
+  } catch (error) {
+    await results.abandon();
+    throw error;
+  }
+}
+
+/** @returns how many inputs could not be used, each of which was said */
+async function computeAll(
+  task: RunTask,
+  inputs: AsyncIterable<Given>,
+  flags: CommonFlags & Flags,
+  results: Results,
+  isSingle: boolean,
+): Promise<number> {
+  // a first look, so that a mistake in the call is told before a model is loaded
+  const iterator = inputs[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  if (first.done) return 0;
+  const run = await load(task, flags);
+  const waiting: Given[] = [];
+  async function* usable(): AsyncGenerator {
+    for (let next = first; !next.done; next = await iterator.next()) {
+      waiting.push(next.value);
+      if ('input' in next.value) yield next.value.input;
+    }
+  }
+  let problems = 0;
+  const complain = async (where: string, error: Error) => {
+    if (isSingle) throw error;
+    problems++;
+    console.error(`megatron-bert: ${where}: ${error.message}`);
+    if (flags.json || flags.output) await results.add(() => [], { error: error.message });
+  };
+  /** What could not be read stands between what was computed. */
+  const takeUnusable = async () => {
+    for (let next = waiting[0]; next && 'error' in next; next = waiting[0]) {
+      waiting.shift();
+      await complain(next.where, next.error);
+    }
+  };
+  try {
+    for await (const settled of run.allSettled(usable(), pipelineOptions(task, flags))) {
+      await takeUnusable();
+      const { where, input } = waiting.shift() as { where: string; input: unknown };
+      if (settled.status === 'rejected') await complain(where, settled.reason as Error);
+      else {
+        const result = settled.value as never;
+        const { toJson = (value: never) => value } = task;
+        await results.add(() => task.show(result, input as never), toJson(result));
+      }
+    }
+    await takeUnusable();
+  } finally {
+    await run.dispose();
+  }
+  return problems;
+}
+
+interface AnyPipeline {
+  allSettled(inputs: AsyncIterable<unknown>, options: object): AsyncGenerator<PromiseSettledResult<unknown>>;
+  dispose(): Promise<void>;
+}
+
+async function load(
+  { name }: RunTask,
+  { model, revision, dtype, threads }: CommonFlags,
+): Promise<AnyPipeline> {
+  const progress = createProgress('downloading', 'MB');
+  const options: FromPretrainedOptions = {
+    ...(revision !== undefined && { revision }),
+    ...(dtype && { dtype }),
+    ...(threads !== undefined && { threads }),
+    warn: (message) => {
+      console.error(`megatron-bert: ${message}`);
+    },
+    progress_callback: (event) => {
+      if (event.status === 'progress_total')
+        progress.update(Math.round(event.loaded / 1e6), Math.round(event.total / 1e6));
+    },
+  };
+  try {
+    return (await pipeline(name, model, options)) as unknown as AnyPipeline;
+  } finally {
+    progress.stop();
+  }
+}
+
+const commonFlags = ['model', 'revision', 'file', 'jsonLines', 'json', 'output', 'threads', 'dtype'];
+
+/** Flags in transformers' spelling. */
+function pipelineOptions({ inputFlags = [] }: RunTask, flags: Flags): object {
+  const entries = Object.entries(flags).filter(
+    ([name]) => !commonFlags.includes(name) && !inputFlags.includes(name),
+  );
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), value]),
   );
 }
 
-function describe(text: string, result: FilledMask[] | FilledMask[][]): string {
-  const lists = (Array.isArray(result[0]) ? result : [result]) as FilledMask[][];
-  const lines = lists.map((list) =>
-    list.map(({ score, token_str }) => `  ${token_str.padEnd(16)} ${(100 * score).toFixed(1)} %`).join('\n'),
-  );
-  return `${text}\n${lines.join('\n\n')}`;
+function fromRecord({ fields }: RunTask, record: Readonly<Record<string, unknown>>): unknown {
+  const [first] = fields as [string];
+  if (!(first in record))
+    throw new InputError(
+      `expected an object with ${fields.join(' and ')}, found ${Object.keys(record).join(', ')}`,
+    );
+  return fields.length === 1
+    ? record[first]
+    : Object.fromEntries(fields.flatMap((field) => (field in record ? [[field, record[field]]] : [])));
 }
