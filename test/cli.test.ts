@@ -2,6 +2,7 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { readTokenizer } from '../src/text/tokenizer-files.js';
 import { megatronBert, temporaryFolder, writeChapters } from './support/workspace.js';
 
 const folder = temporaryFolder();
@@ -66,6 +67,8 @@ describe('the way through', () => {
       'Call me [MASK].',
     );
     expect(JSON.parse(filled.stdout)).toHaveLength(2);
+    // not a word about the pooler and the other head, which the file has too
+    expect(filled.stderr).toBe('');
     const read = await megatronBert(
       'run',
       'fill-mask',
@@ -75,6 +78,33 @@ describe('the way through', () => {
       'The [MASK] sea.',
     );
     expect(read.stdout).toMatch(/^Call me \[MASK\]\.\n( {2}\S+ +\d+\.\d %\n){5}The \[MASK\] sea\./);
+  });
+
+  test('a tokenizer with its own special tokens, case and accents', async () => {
+    const texts = at('notes.jsonl');
+    writeFileSync(
+      texts,
+      [{ text: 'Café [E1] café' }, { text: 'Käse' }].map((line) => JSON.stringify(line)).join('\n'),
+    );
+    const args = ['--vocab-size', '60', '--min-frequency', '1', '--special-tokens', '[E1]', '--output'];
+    const trained = await megatronBert(
+      'train-tokenizer',
+      texts,
+      '--no-strip-accents',
+      ...args,
+      at('accents'),
+    );
+    expect(trained.code).toBe(0);
+    const tokenizer = await readTokenizer(at('accents'));
+    expect(tokenizer.vocab.slice(0, 6)).toEqual(['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', '[E1]']);
+    expect(tokenizer.vocab).toContain('café');
+    const ids = tokenizer.tokenize('Café [E1] KÄSE');
+    expect(tokenizer.decode(ids)).toBe('café [E1] käse');
+    expect(tokenizer.decode(ids, { skip_special_tokens: true })).toBe('café käse');
+
+    await megatronBert('train-tokenizer', texts, '--cased', '--strip-accents', ...args, at('cased'));
+    const cased = await readTokenizer(at('cased'));
+    expect(cased.decode(cased.tokenize('Café'))).toBe('Cafe');
   });
 
   test.each([

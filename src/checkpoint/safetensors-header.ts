@@ -75,6 +75,28 @@ export function quoted(name: string): string {
 }
 
 /**
+ * How many bytes of header follow the first 8.
+ *
+ * @param path the file's name, for the errors
+ * @param prefix the file's first 8 bytes, or what there is of them
+ * @param fileByteLength the size of the whole file
+ * @throws {InputError} where the file has not so many, or no header has
+ */
+export function headerByteLength(path: string, prefix: Uint8Array, fileByteLength: number): number {
+  if (prefix.byteLength < prefixByteLength)
+    throw new InputError(`${path}: not a safetensors file: shorter than ${prefixByteLength} bytes`);
+  const { buffer, byteOffset } = prefix;
+  const announced = new DataView(buffer, byteOffset).getBigUint64(0, true);
+  const available = fileByteLength - prefixByteLength;
+  if (announced > largestHeaderByteLength || announced > available)
+    throw new InputError(
+      `${path}: not a safetensors file, or an incomplete one: a header of ${announced.toString()} bytes was announced, ` +
+        `${available} bytes follow, and ${largestHeaderByteLength} are allowed`,
+    );
+  return Number(announced);
+}
+
+/**
  * Reads and checks a header.
  *
  * @param path the file's name, for the errors
@@ -202,15 +224,17 @@ export function encodeHeader(
     end += storedByteLength(dtype, shape);
     return [name, { dtype, shape, data_offsets: [begin, end] }] as const;
   });
-  const json = Buffer.from(JSON.stringify({ [metadataName]: metadata, ...Object.fromEntries(entries) }));
+  const json = new TextEncoder().encode(
+    JSON.stringify({ [metadataName]: metadata, ...Object.fromEntries(entries) }),
+  );
   const byteLength = Math.ceil(json.byteLength / 8) * 8;
   if (byteLength > largestHeaderByteLength) {
     throw new RangeError(
       `a safetensors header of ${byteLength} bytes; at most ${largestHeaderByteLength} are allowed`,
     );
   }
-  const header = Buffer.alloc(prefixByteLength + byteLength, ' ');
-  header.writeBigUInt64LE(BigInt(byteLength));
+  const header = new Uint8Array(prefixByteLength + byteLength).fill(' '.charCodeAt(0));
+  new DataView(header.buffer).setBigUint64(0, BigInt(byteLength), true);
   header.set(json, prefixByteLength);
   return header;
 }

@@ -5,7 +5,7 @@ import { readFully, writeFileAtomically, writeFully, type WrittenFile } from './
 import { widenBfloat16, widenFloat16 } from './half-precision.js';
 import {
   encodeHeader,
-  largestHeaderByteLength,
+  headerByteLength,
   parseHeader,
   prefixByteLength,
   quoted,
@@ -80,24 +80,14 @@ async function openFile(path: string): Promise<FileHandle> {
 }
 
 async function readHeader(path: string, file: FileHandle): Promise<SafetensorsHeader> {
-  const status = await file.stat();
-  const prefix = Buffer.alloc(prefixByteLength);
-  if ((await readFully(file, prefix, 0)) < prefixByteLength) {
-    throw new InputError(`${path}: not a safetensors file: shorter than ${prefixByteLength} bytes`);
-  }
-  const byteLength = prefix.readBigUInt64LE();
-  const available = status.size - prefixByteLength;
-  if (byteLength > largestHeaderByteLength || byteLength > available) {
-    throw new InputError(
-      `${path}: not a safetensors file, or an incomplete one: a header of ${byteLength.toString()} bytes was announced, ` +
-        `${available} bytes follow, and ${largestHeaderByteLength} are allowed`,
-    );
-  }
-  const header = Buffer.alloc(Number(byteLength));
+  const { size } = await file.stat();
+  const prefix = new Uint8Array(prefixByteLength);
+  const found = await readFully(file, prefix, 0);
+  const header = new Uint8Array(headerByteLength(path, prefix.subarray(0, found), size));
   if ((await readFully(file, header, prefixByteLength)) < header.byteLength) {
     throw new InputError(`${path}: the file became shorter while its header was read`);
   }
-  return parseHeader(path, header, status.size);
+  return parseHeader(path, header, size);
 }
 
 function openedFile(path: string, file: FileHandle, header: SafetensorsHeader): SafetensorsFile {
