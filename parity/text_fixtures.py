@@ -1,10 +1,12 @@
 """Writes test/fixtures/text/: WordPiece vocabularies that Hugging Face's trainer makes of the first chapters of
-Moby-Dick, the tokenizer files that transformers saves for them, and what these tokenizers make of some texts.
+Moby-Dick, the tokenizer files that transformers saves for them, what these tokenizers make of some texts, and a
+vocabulary of the whole novel.
 
 The trainer numbers the continuation characters ("##a") in an order that changes from run to run, and with it ties
 between pairs; so a new run writes other, equally good, vocabularies.
 """
 
+import gzip
 import json
 import shutil
 from pathlib import Path
@@ -40,14 +42,14 @@ def chapters(count):
     return [(CHAPTERS / f"chapter_{i}.txt").read_text(encoding="utf-8") for i in range(1, count + 1)]
 
 
-def train(lowercase):
+def train(lowercase, texts=None, size=800):
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     trainer = trainers.WordPieceTrainer(
-        vocab_size=800, min_frequency=2, special_tokens=SPECIAL, limit_alphabet=1000, show_progress=False
+        vocab_size=size, min_frequency=2, special_tokens=SPECIAL, limit_alphabet=1000, show_progress=False
     )
-    tokenizer.train_from_iterator(chapters(10), trainer)
+    tokenizer.train_from_iterator(texts or chapters(10), trainer)
     return [token for token, _ in sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])]
 
 
@@ -62,6 +64,11 @@ def expected(tokenizer, text):
     }
 
 
+def write_whole_novel():
+    vocabulary = "\n".join(train(True, chapters(135), 8192))
+    (OUTPUT / "moby-dick.txt.gz").write_bytes(gzip.compress(vocabulary.encode(), mtime=0))
+
+
 def main():
     shutil.rmtree(OUTPUT, ignore_errors=True)
     for name, lowercase in (("uncased", True), ("cased", False)):
@@ -73,6 +80,7 @@ def main():
         (folder / "special_tokens_map.json").unlink()
         cases = [expected(tokenizer, text) for text in TEXTS]
         (folder / "expected.json").write_text(json.dumps(cases, indent=1), encoding="utf-8")
+    write_whole_novel()
 
 
 main()

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { createTokenizer } from './tokenizer.js';
 import { trainWordPiece } from './wordpiece-trainer.js';
 
 const special = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'];
@@ -41,6 +43,21 @@ describe.each([
     expect(
       await trainWordPiece(texts, { vocabSize: theirs.length, lowercase, specialTokens: initial }),
     ).toEqual(theirs);
+  });
+});
+
+describe("the vocabulary of Hugging Face's trainer on all of Moby-Dick", () => {
+  const file = new URL('../../test/fixtures/text/moby-dick.txt.gz', import.meta.url);
+  const expected = new Set(gunzipSync(readFileSync(file)).toString().split('\n'));
+
+  it('has at least 97 % of its pieces in common with ours, which reads back as it was', async () => {
+    const ours = await trainWordPiece(chapters(135), { vocabSize: expected.size });
+    const common = ours.filter((piece) => expected.has(piece)).length;
+    expect(ours).toHaveLength(expected.size);
+    expect(common / expected.size).toBeGreaterThan(0.97);
+    const tokenizer = createTokenizer({ vocab: ours });
+    const text = 'call me ishmael. some years ago, never mind how long precisely';
+    expect(tokenizer.decode(tokenizer.tokenize(text))).toBe(text);
   });
 });
 
