@@ -53,6 +53,13 @@ afterAll(() => {
   server.close();
 });
 
+// models for tasks are trained elsewhere
+const tunedModels = {
+  'my-classifier': 'classification',
+  'my-tagger': 'ner',
+  'my-reader': 'question-answering',
+};
+
 // a reader comes with what the page before made
 const folder = temporaryFolder();
 beforeAll(() => {
@@ -60,29 +67,34 @@ beforeAll(() => {
   mkdirSync(path.join(folder, 'node_modules'));
   symlinkSync(root, path.join(folder, 'node_modules', 'megatron-bert'), 'junction');
   writeFileSync(path.join(folder, 'package.json'), '{ "type": "module" }');
+  for (const [name, model] of Object.entries(tunedModels))
+    symlinkSync(fixture(`pipelines/models/${model}`), path.join(folder, name), 'junction');
 });
 
-describe.each(['README.md', 'docs/pretraining.md', 'docs/inference.md', 'docs/conversion.md'])(
-  '%s',
-  (file) => {
-    test('its commands', async () => {
-      expect(commands(file).length).toBeGreaterThan(0);
-      for (const words of commands(file)) {
-        // published values are of the large model
-        const reference = words.indexOf('--reference');
-        const given = reference < 0 ? words : words.toSpliced(reference, 2);
-        const more = words[0] === 'pretrain' ? short : [];
-        const { code, stderr } = await megatronBert({ cwd: folder }, ...given, ...more);
-        expect(code, `${words.join(' ')}\n${stderr}`).toBe(0);
-      }
-    });
+describe.each([
+  'README.md',
+  'docs/pretraining.md',
+  'docs/inference.md',
+  'docs/pipelines.md',
+  'docs/conversion.md',
+])('%s', (file) => {
+  test('its commands', async () => {
+    expect(commands(file).length).toBeGreaterThan(0);
+    for (const words of commands(file)) {
+      // published values are of the large model
+      const reference = words.indexOf('--reference');
+      const given = reference < 0 ? words : words.toSpliced(reference, 2);
+      const more = words[0] === 'pretrain' ? short : [];
+      const { code, stderr } = await megatronBert({ cwd: folder }, ...given, ...more);
+      expect(code, `${words.join(' ')}\n${stderr}`).toBe(0);
+    }
+  });
 
-    test('its JavaScript', async () => {
-      for (const [i, block] of blocks(file, 'js').entries()) {
-        const script = path.join(folder, `example-${i}.js`);
-        writeFileSync(script, block);
-        await expect(promisify(execFile)(process.execPath, [script], { cwd: folder })).resolves.toBeDefined();
-      }
-    });
-  },
-);
+  test('its JavaScript', async () => {
+    for (const [i, block] of blocks(file, 'js').entries()) {
+      const script = path.join(folder, `example-${i}.js`);
+      writeFileSync(script, block);
+      await expect(promisify(execFile)(process.execPath, [script], { cwd: folder })).resolves.toBeDefined();
+    }
+  });
+});
