@@ -29,21 +29,13 @@ export async function readFully(file: FileHandle, target: Uint8Array, position: 
   return done;
 }
 
-/** Appends all of `source` at the file's current position. */
-export async function writeFully(file: FileHandle, source: Uint8Array): Promise<void> {
+/** Writes all of `source` from byte `position` on, or else where the file is at. */
+export async function writeFully(file: FileHandle, source: Uint8Array, position?: number): Promise<void> {
   let done = 0;
   while (done < source.byteLength) {
     const length = Math.min(source.byteLength - done, largestTransfer);
-    done += (await file.write(source, done, length)).bytesWritten;
-  }
-}
-
-/** Writes all of `source` from byte `position` on. */
-export async function writeFullyAt(file: FileHandle, source: Uint8Array, position: number): Promise<void> {
-  let done = 0;
-  while (done < source.byteLength) {
-    const length = Math.min(source.byteLength - done, largestTransfer);
-    done += (await file.write(source, done, length, position + done)).bytesWritten;
+    const place = position === undefined ? null : position + done;
+    done += (await file.write(source, done, length, place)).bytesWritten;
   }
 }
 

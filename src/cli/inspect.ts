@@ -3,6 +3,7 @@ import { inspect, type InspectedFile, type Inspection } from '../inspect/inspect
 import type { TreeNode } from '../inspect/tree.js';
 import { command } from './options.js';
 import { byteSize, printable } from './text.js';
+import { elementsOf } from '../checkpoint/torch/tensor.js';
 
 export function inspectCommand(): Command {
   return command(
@@ -93,7 +94,7 @@ function sharedName(group: readonly TreeNode[]): string {
 function whatOf(node: TreeNode, count: number): string {
   const times = count > 1 ? `${count} × ` : '';
   if ('shape' in node) {
-    const size = node.shape.reduce((product, dimension) => product * dimension, 1);
+    const size = elementsOf(node.shape);
     return `${node.dtype.padEnd(4)}  ${`[${node.shape.join(', ')}]`.padEnd(14)}  ${times}${number(size)}`;
   }
   if ('value' in node) return node.value;

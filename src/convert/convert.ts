@@ -1,7 +1,8 @@
 /** Checkpoints of one layout in another: a whole model is read by parts, adapted, and written by parts. */
-import { access, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { largestConfig, readJsonObject } from '../checkpoint/json-file.js';
+import { exists } from '../checkpoint/paths.js';
 import { numberOf } from '../checkpoint/megatron/arguments.js';
 import type { WholeModel } from '../checkpoint/megatron/model.js';
 import { readMegatron } from '../checkpoint/megatron/read.js';
@@ -71,12 +72,6 @@ async function openSource(source: string, options: ConvertOptions): Promise<Open
     close,
   };
 }
-
-const exists = (file: string) =>
-  access(file).then(
-    () => true,
-    () => false,
-  );
 
 async function openFolder(source: string, config: ConfigFields, options: ConvertOptions): Promise<Opened> {
   const close = () => Promise.resolve();

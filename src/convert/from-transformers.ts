@@ -1,12 +1,6 @@
 /** Model folders of transformers' MegatronBERT and GPT-2 as whole models. */
-import {
-  orderedNames,
-  sizesOf,
-  type FloatDtype,
-  type WholeModel,
-  type WholeTensor,
-} from '../checkpoint/megatron/model.js';
-import type { MegatronName } from '../checkpoint/megatron/names.js';
+import { sizesOf, type FloatDtype, type WholeModel, type WholeTensor } from '../checkpoint/megatron/model.js';
+import { moduleNames, type MegatronName } from '../checkpoint/megatron/names.js';
 import type { FloatWeight } from '../engine/engine.js';
 import { InputError } from '../errors.js';
 import { storedNames } from '../pretrained/model-weights.js';
@@ -25,7 +19,7 @@ export function wholeModelOf(config: ConfigFields, stored: StoredWeights, source
       ? [sizeIn(config, 'num_hidden_layers', source), sizeIn(config, 'num_attention_heads', source)]
       : [sizeIn(config, 'n_layer', source), sizeIn(config, 'n_head', source)];
   const tensors = new Map<MegatronName, WholeTensor>();
-  for (const name of orderedNames(layers)) {
+  for (const name of moduleNames(layers)) {
     if (isOtherClassifier(name, config)) continue;
     const tensor = kind === 'bert' ? bertTensor(name, stored) : gpt2Tensor(name, stored);
     if (tensor) tensors.set(name, tensor);

@@ -5,7 +5,13 @@ import { checksumOf } from '../checkpoint/file-bytes.js';
 import { isFloat } from '../checkpoint/megatron/model.js';
 import { quoted, storedArrays } from '../checkpoint/safetensors-header.js';
 import { openTorch, tensorsOf } from '../checkpoint/torch/read.js';
-import { itemSize, readTensor, tensorByteLength, type TorchTensor } from '../checkpoint/torch/tensor.js';
+import {
+  elementsOf,
+  itemSize,
+  readTensor,
+  tensorByteLength,
+  type TorchTensor,
+} from '../checkpoint/torch/tensor.js';
 import { budgetFor } from '../checkpoint/torch/unpickle.js';
 import { InputError } from '../errors.js';
 import { readWeightMap } from '../pretrained/stored-weights.js';
@@ -58,10 +64,7 @@ export async function rewriteFolder(
     const files = await writeModelFiles(folder, entries);
     return {
       files: [...files, ...(await copyOthers(source, folder))],
-      parameters: entries.reduce(
-        (sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1),
-        0,
-      ),
+      parameters: entries.reduce((sum, { shape }) => sum + elementsOf(shape), 0),
       dtypes: new Set(entries.map((entry) => entry.dtype)),
       notes,
     };

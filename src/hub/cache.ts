@@ -2,17 +2,12 @@
  * The cache of models that Hugging Face's libraries share.
  * Source: https://huggingface.co/docs/huggingface_hub/guides/manage-cache
  */
-import { access, mkdir, readFile, rename, symlink, writeFile, copyFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, symlink, writeFile, copyFile } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
+import { exists } from '../checkpoint/paths.js';
 
 export const isCommit = (revision: string) => /^[0-9a-f]{40}$/.test(revision);
-
-const exists = (file: string) =>
-  access(file).then(
-    () => true,
-    () => false,
-  );
 
 /** One model in the cache. */
 export interface CachedRepository {

@@ -2,7 +2,7 @@
  * NVIDIA's 345M BERTs, as its catalogue has them: archives of Megatron-LM checkpoints.
  * Source of the addresses: https://huggingface.co/docs/transformers/model_doc/megatron-bert
  */
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { openFile } from '../checkpoint/byte-source.js';
 import { checksumOf, writeFileAtomically, writeFully } from '../checkpoint/file-bytes.js';
@@ -10,6 +10,7 @@ import { checkZip } from '../checkpoint/zip/check.js';
 import { InputError } from '../errors.js';
 import { download } from './download.js';
 import { openRepository } from './repository.js';
+import { isFile } from '../checkpoint/paths.js';
 
 export const ngcModels = ['uncased', 'cased'] as const;
 export type NgcModel = (typeof ngcModels)[number];
@@ -47,7 +48,7 @@ export async function downloadNgc(
   const archive = path.join(folder, `${name}.zip`);
   const endpoint = mirror ?? process.env.NGC_ENDPOINT ?? 'https://api.ngc.nvidia.com';
   const url = `${endpoint.replace(/\/+$/, '')}/v2/models/nvidia/megatron_bert_345m/versions/v0.1_${model}/zip`;
-  if (!(await isThere(archive))) {
+  if (!(await isFile(archive))) {
     const { size, etag } = await describe(url, signal);
     await download(
       {
@@ -74,12 +75,6 @@ export async function downloadNgc(
   );
   return { archive, ...written, ...vocabulary };
 }
-
-const isThere = (file: string) =>
-  stat(file).then(
-    (status) => status.isFile(),
-    () => false,
-  );
 
 /** Asked with GET: addresses that are signed for that refuse HEAD. */
 async function describe(
@@ -120,7 +115,7 @@ async function downloadVocabulary(
   target: string,
   signal: AbortSignal | undefined,
 ): Promise<Pick<NgcFiles, 'vocab' | 'notes'>> {
-  if (await isThere(target)) return { vocab: target, notes: [] };
+  if (await isFile(target)) return { vocab: target, notes: [] };
   try {
     const find = await openRepository(repository, signal ? { signal } : {});
     const found = await find('vocab.txt');

@@ -61,12 +61,6 @@ const requiredNames = (layers: number): MegatronName[] => [
   ...finalNormNames,
 ];
 
-/** In the order in which Megatron-LM keeps them. */
-export const orderedNames = (layers: number): MegatronName[] => {
-  const [word, position, ...rest] = requiredNames(layers);
-  return [word!, position!, tokenTypeEmbeddings, ...rest, ...headNames];
-};
-
 /** The sizes that the shapes tell. @throws InputError where one is missing or does not fit the others */
 export function sizesOf(
   tensors: ReadonlyMap<MegatronName, Pick<WholeTensor, 'shape'>>,

@@ -55,12 +55,10 @@ export const tokenTypeEmbeddings = 'embedding.tokentype_embeddings.weight';
 /** The last stage's copy of the word embeddings, where there are several. */
 export const tiedCopy = 'word_embeddings_for_head.weight';
 
-/** The parameters of a stage as Megatron-LM's modules hold them. */
-export function inModuleOrder(names: Iterable<MegatronName>): MegatronName[] {
-  const given = new Set(names);
-  const layers = 1 + Math.max(-1, ...[...given].map((name) => Number(layerOf(name) ?? -1)));
+/** All parameters that there are, as Megatron-LM's modules hold them. */
+export function moduleNames(layers: number): MegatronName[] {
   const [poolerWeight, poolerBias, ...heads] = headNames;
-  const all = [
+  return [
     wordEmbeddings,
     positionEmbeddings,
     tokenTypeEmbeddings,
@@ -70,7 +68,13 @@ export function inModuleOrder(names: Iterable<MegatronName>): MegatronName[] {
     tiedCopy,
     ...heads,
   ];
-  return all.filter((name) => given.has(name));
+}
+
+/** Some parameters in that order. */
+export function inModuleOrder(names: Iterable<MegatronName>): MegatronName[] {
+  const given = new Set(names);
+  const layers = 1 + Math.max(-1, ...[...given].map((name) => Number(layerOf(name) ?? -1)));
+  return moduleNames(layers).filter((name) => given.has(name));
 }
 
 export const layerOf = (name: MegatronName) => /^encoder\.layers\.(\d+)\./.exec(name)?.[1];

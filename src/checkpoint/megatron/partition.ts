@@ -72,7 +72,7 @@ function forEachRun(
   visit: (wholeAt: number, partAt: number, length: number) => void,
 ): void {
   const partition = partitionOf(name);
-  const rowLength = itemSize * shape.slice(1).reduce((product, size) => product * size, 1);
+  const rowLength = itemSize * elementsOf(shape.slice(1));
   const rows = shape[0]!;
   if (partition === 'heads')
     forEachStretch(

@@ -128,11 +128,11 @@ function requireHeld(
     throw new InputError(`${file}: ${byteLength} bytes say that they hold ${total} of numbers`);
 }
 
-export const isCheckpoint = (value: ReadonlyMap<unknown, unknown>) =>
+const isCheckpoint = (value: ReadonlyMap<unknown, unknown>) =>
   value.get('model') instanceof Map || value.get('model0') instanceof Map;
 
 /** As Megatron-LM keeps them, or as plain data (which `torch.load` takes without trust). */
-export function argumentsOf(checkpoint: ReadonlyMap<unknown, unknown>): MegatronArguments {
+function argumentsOf(checkpoint: ReadonlyMap<unknown, unknown>): MegatronArguments {
   const plain = checkpoint.get('arguments');
   return plainArguments(
     namespaceFields(checkpoint.get('args')) ??

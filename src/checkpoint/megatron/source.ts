@@ -7,6 +7,7 @@ import path from 'node:path';
 import { InputError } from '../../errors.js';
 import { openFile, readBytes, type ByteSource } from '../byte-source.js';
 import { readZipDirectory } from '../zip/directory.js';
+import { isFolder } from '../paths.js';
 
 export interface Partition {
   readonly tensorRank: number;
@@ -30,7 +31,7 @@ interface Tree {
   readonly open: (name: string) => Promise<ByteSource>;
 }
 
-const tracker = 'latest_checkpointed_iteration.txt';
+export const tracker = 'latest_checkpointed_iteration.txt';
 /** The largest models have some hundred. */
 const mostPartitions = 512;
 /** Checkpoints that an error names. */
@@ -85,12 +86,6 @@ async function folderTree(folder: string, depth = 3): Promise<Tree> {
   }
   return { names, open: (name) => openFile(path.join(folder, name)) };
 }
-
-const isFolder = (name: string) =>
-  stat(name).then(
-    (status) => status.isDirectory(),
-    () => false,
-  );
 
 async function openTree(source: string, tree: Tree): Promise<MegatronSource> {
   const alone = tree.names.find((name) => /^model(_optim)?_rng\.pt$/.test(name));

@@ -2,7 +2,7 @@
 import { InputError } from '../../errors.js';
 import { isTensor, itemSize, readTensor, type TorchTensor } from '../torch/tensor.js';
 import { isFloat, type WholeTensor } from './model.js';
-import { isIgnored, isKnown, partitionOf, renamed, tiedCopy, type MegatronName } from './names.js';
+import { isIgnored, isKnown, layerOf, partitionOf, renamed, tiedCopy, type MegatronName } from './names.js';
 import { merge, wholeShape } from './partition.js';
 import type { CheckpointVersion } from './query-key-value.js';
 
@@ -79,7 +79,7 @@ export function gatherParts(
       for (const rank of ranks)
         for (const [local, tensor] of rank[chunk] ?? []) {
           if (isIgnored(local) || (local === tiedCopy && stages.length > 1)) continue;
-          const layer = /^encoder\.layers\.(\d+)\./.exec(local)?.[1];
+          const layer = layerOf(local);
           const name = layer === undefined ? local : local.replace(/\d+/, String(layers + Number(layer)));
           if (!isKnown(name))
             throw new InputError(`${file}: ${local}: neither BERT nor GPT-2 has this parameter`);

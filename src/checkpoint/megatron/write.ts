@@ -5,11 +5,19 @@ import { InputError } from '../../errors.js';
 import { itemSize } from '../torch/tensor.js';
 import type { Namespace } from '../torch/pickle.js';
 import { createTorchFile, type PlainTensor, type TorchWriter } from '../torch/write.js';
-import { orderedNames, type MegatronArguments, type WholeModel, type WholeTensor } from './model.js';
-import { layerOf, positionEmbeddings, tiedCopy, wordEmbeddings, type MegatronName } from './names.js';
+import type { MegatronArguments, WholeModel, WholeTensor } from './model.js';
+import {
+  inModuleOrder,
+  layerOf,
+  positionEmbeddings,
+  tiedCopy,
+  wordEmbeddings,
+  type MegatronName,
+} from './names.js';
 import { partShape, split } from './partition.js';
 import type { CheckpointVersion } from './query-key-value.js';
 import { trainingEntries } from './training-state.js';
+import { tracker } from './source.js';
 
 export interface MegatronLayout {
   readonly version: CheckpointVersion;
@@ -54,7 +62,7 @@ export async function writeMegatron(
   requireDivisible(model, layout);
   const { tensorSize, pipelineSize, version } = layout;
   const { heads, layers } = model.sizes;
-  const names = orderedNames(layers).filter((name) => model.tensors.has(name));
+  const names = inModuleOrder(model.tensors.keys());
   const iteration = model.iteration === 'release' ? 'release' : `iter_${pad(model.iteration, 7)}`;
   const written: string[] = [];
   const files: RankFile[][] = [];
@@ -87,7 +95,6 @@ export async function writeMegatron(
     for (const { writer } of files.flat()) await writer.abandon().catch(() => undefined);
     throw error;
   }
-  const tracker = 'latest_checkpointed_iteration.txt';
   await writeFile(path.join(folder, tracker), String(model.iteration));
   return [...written, tracker];
 }

@@ -5,7 +5,7 @@
 import { open } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { InputError } from '../../errors.js';
-import { writeFullyAt } from '../file-bytes.js';
+import { writeFully } from '../file-bytes.js';
 import { pickle } from './pickle.js';
 import { elementsOf } from './tensor.js';
 
@@ -72,15 +72,15 @@ export async function createTorchFile(path: string, value: unknown): Promise<Tor
   const fill = async (entry: Entry, bytes: Uint8Array) => {
     if (bytes.byteLength !== entry.byteLength)
       throw new RangeError(`${entry.name.toString()}: ${bytes.byteLength} bytes, not ${entry.byteLength}`);
-    await writeFullyAt(file, bytes, entry.dataOffset);
+    await writeFully(file, bytes, entry.dataOffset);
     entry.crc = crc32(bytes);
   };
   for (const [i, [, bytes]] of small.entries()) await fill(entries[i]!, bytes);
   return {
     write: (tensor, bytes) => fill(entries[small.length + Number(keys.get(tensor))]!, bytes),
     async finish() {
-      for (const entry of entries) await writeFullyAt(file, localHeader(entry), entry.headerOffset);
-      await writeFullyAt(file, directory(entries, end), end);
+      for (const entry of entries) await writeFully(file, localHeader(entry), entry.headerOffset);
+      await writeFully(file, directory(entries, end), end);
       await file.sync();
       await file.close();
     },
