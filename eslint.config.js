@@ -4,7 +4,7 @@ import tseslint from 'typescript-eslint';
 export default tseslint.config(
   {
     ignores: [
-      'dist',
+      '**/dist',
       'node_modules',
       'runs',
       'src/engine/kernels/assembly',
@@ -39,17 +39,76 @@ export default tseslint.config(
         Buffer: 'readonly',
         performance: 'readonly',
         setInterval: 'readonly',
+        setTimeout: 'readonly',
       },
     },
   },
   {
-    // the parts that also run in a browser
+    files: ['examples/browser/*.js'],
+    languageOptions: {
+      globals: Object.fromEntries(
+        [
+          'document',
+          'location',
+          'setTimeout',
+          'clearTimeout',
+          'URLSearchParams',
+          'Worker',
+          'postMessage',
+        ].map((name) => [name, 'readonly']),
+      ),
+    },
+  },
+  {
     files: ['src/graph/**/*.ts', 'src/model/**/*.ts'],
     ignores: ['**/*.test.ts'],
     rules: {
       'no-restricted-imports': [
         'error',
         { patterns: ['node:*', '**/engine/**', '**/parallel/**', '**/train/**'] },
+      ],
+    },
+  },
+  {
+    // the parts that also run in a browser
+    files: [
+      'src/browser/**/*.ts',
+      'src/pipelines/**/*.ts',
+      'src/generation/**/*.ts',
+      'src/text/**/*.ts',
+      'src/pretrained/**/*.ts',
+      'src/engine/**/*.ts',
+      'src/checkpoint/{half-precision,json-object,safetensors-header,unique-json}.ts',
+      'src/hub/{progress,safe-names}.ts',
+    ],
+    ignores: [
+      '**/*.test.ts',
+      'src/pipelines/node.ts',
+      'src/text/tokenizer-files.ts',
+      'src/pretrained/{classes,auto-classes,node-host,verify}.ts',
+      'src/pretrained/{model-files,quantized-weights,save-pretrained,stored-weights,weight-values}.ts',
+      'src/engine/node.ts',
+      'src/engine/onnx/{c-interface,library}.ts',
+    ],
+    rules: {
+      'no-restricted-globals': ['error', 'Buffer', 'process'],
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {
+              group: [
+                ...['node:*', 'koffi', 'onnxruntime-node'],
+                ...['**/hub/*', '!**/hub/progress.js', '!**/hub/safe-names.js'],
+                ...['**/node.js', '**/node-host.js', '**/classes.js', '**/tokenizer-files.js'],
+                ...['**/stored-weights.js', '**/weight-values.js', '**/save-pretrained.js'],
+                ...['**/byte-source.js', '**/file-bytes.js', '**/json-file.js', '**/safetensors.js'],
+                ...['**/c-interface.js', '**/library.js'],
+              ],
+              allowTypeImports: true,
+            },
+          ],
+        },
       ],
     },
   },

@@ -94,6 +94,7 @@ describe('what a run leaves', () => {
   test('a model folder, a log and a loss curve', () => {
     expect(readdirSync(output(name)).sort()).toEqual([
       'README.md',
+      'checkpoints',
       'config.json',
       'log.jsonl',
       'loss.svg',
@@ -144,11 +145,21 @@ describe('what a run leaves', () => {
   });
 });
 
-test("a gradient that is not finite ends the run of all ranks, with the first rank's error", async () => {
+test('batches without a finite gradient are skipped, and too many in a row end the run of all ranks', async () => {
+  const skipped: number[] = [];
   const run = built.pretrain(
-    options('diverged', { tensorModelParallelSize: 2, learningRate: 1e30, clipGradient: 0 }),
+    options('diverged', {
+      tensorModelParallelSize: 2,
+      learningRate: 1e30,
+      clipGradient: 0,
+      mostSkipped: 2,
+      onEvent: (event) => {
+        if (event.kind === 'step' && event.skipped) skipped.push(event.iteration);
+      },
+    }),
   );
-  await expect(run).rejects.toThrow(/^rank \d: the gradient is not finite at iteration \d+/);
+  await expect(run).rejects.toThrow(/^rank \d: the gradient was not finite 3 times in a row/);
+  expect(skipped).toHaveLength(3);
   expect(existsSync(path.join(output('diverged'), 'model.safetensors'))).toBe(false);
   expect(existsSync(path.join(output('diverged'), 'config.json'))).toBe(false);
 });

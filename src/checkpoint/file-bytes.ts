@@ -72,7 +72,7 @@ export async function writeFileAtomically(
 }
 
 /** Makes a rename in `folder` durable. Windows cannot open folders, and needs no such call. */
-async function flushFolder(folder: string): Promise<void> {
+export async function flushFolder(folder: string): Promise<void> {
   if (process.platform === 'win32') return;
   const handle = await open(folder, 'r');
   try {

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { createRequire } from 'node:module';
 import { InputError } from '../errors.js';
+import { PretrainingStopped } from '../train/pretrain.js';
 import { convertCommand } from './convert.js';
 import { downloadCommand } from './download.js';
 import { inspectCommand } from './inspect.js';
@@ -33,6 +34,7 @@ try {
   else {
     const { message, stack } = error instanceof Error ? error : new Error(String(error));
     console.error(program.opts<{ debug?: true }>().debug ? stack : `megatron-bert: ${message}`);
-    process.exitCode = error instanceof InputError ? 2 : 1;
+    // a signal has set its own
+    if (!(error instanceof PretrainingStopped)) process.exitCode = error instanceof InputError ? 2 : 1;
   }
 }

@@ -26,6 +26,7 @@ export function pretrainCommand(): Command {
   return command('pretrain', 'Pretrain a MegatronBERT (masked words and sentence order) on text.', [
     'pretrain corpus/ --tokenizer my-tokenizer --output my-model --num-layers 4 --hidden-size 256 --num-attention-heads 4',
     'pretrain corpus.txt --tokenizer my-tokenizer --output my-model --tensor-model-parallel-size 2',
+    'pretrain corpus.txt --tokenizer my-tokenizer --output my-model --resume',
   ])
     .argument('<corpus>', 'a text file, a JSON-lines file with a "text" field, or a folder of them')
     .requiredOption('--tokenizer <folder>', 'from train-tokenizer, or any folder with a vocab.txt')
@@ -65,6 +66,10 @@ export function pretrainCommand(): Command {
     .option('--evaluation-interval <n>', 'iterations (default: a tenth of all)', positiveInteger)
     .option('--evaluation-sequences <n>', 'held-out sequences of an evaluation', positiveInteger, 128)
     .option('--seed <n>', 'of weights, samples and dropout', positiveInteger, 1234)
+    .option('--save-interval <n>', 'iterations (default: as between evaluations)', positiveInteger)
+    .option('--keep-last <n>', 'checkpoints that are kept', positiveInteger, 2)
+    .option('--keep-every <n>', 'iterations of which multiples are kept for good', positiveInteger)
+    .option('--resume', 'go on from the newest checkpoint in the output folder')
     .option('--overwrite-output-dir', 'write into a folder that is not empty')
     .option('--json', 'print the summary as JSON')
     .action(async (corpus: string, flags: Flags) => {
@@ -78,6 +83,7 @@ export function pretrainCommand(): Command {
         ...options
       } = flags;
       const ranks = options.tensorModelParallelSize ?? 1;
+      const signals = stopOnSignals();
       const summary = await pretrain({
         threads: Math.max(1, Math.floor(availableParallelism() / ranks)),
         ...options,
@@ -95,9 +101,29 @@ export function pretrainCommand(): Command {
           ...(maxPositionEmbeddings && { max_position_embeddings: maxPositionEmbeddings }),
         },
         onEvent: showProgress(),
+        stopSignal: signals.stop,
+      }).finally(() => {
+        signals.release();
       });
       console.log(json ? JSON.stringify(summary) : describe(summary, options.output));
     });
+}
+
+/** The first SIGINT or SIGTERM ends the run with a checkpoint, and the process with a code of its own. */
+function stopOnSignals() {
+  const controller = new AbortController();
+  const codes = { SIGINT: 130, SIGTERM: 143 };
+  const release = () => {
+    for (const name of Object.keys(codes)) process.off(name, stop);
+  };
+  const stop = (signal: keyof typeof codes) => {
+    release();
+    process.exitCode = codes[signal];
+    console.error(`${signal}: saving and stopping; once more to stop at once`);
+    controller.abort();
+  };
+  for (const name of Object.keys(codes)) process.on(name, stop);
+  return { stop: controller.signal, release };
 }
 
 function showProgress(): (event: PretrainProgress) => void {
@@ -119,7 +145,10 @@ function showProgress(): (event: PretrainProgress) => void {
         total,
         `| loss ${event.loss.toFixed(3)} | ${Math.round(event.tokens_per_second)} tokens/s`,
       );
-    else {
+    else if (event.kind === 'resumed')
+      console.error(`going on after iteration ${event.iteration} (${event.checkpoint})`);
+    else if (event.kind === 'warning') console.error(`megatron-bert: ${event.message}`);
+    else if (event.kind === 'evaluation') {
       progress.stop();
       console.error(
         `iteration ${event.iteration}: held-out loss ${event.loss.toFixed(3)}, ${(100 * event.accuracy).toFixed(1)} % of masked words right`,

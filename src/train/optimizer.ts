@@ -34,8 +34,7 @@ export async function gradientNorm(
  * Clips the gradient and updates every parameter (Megatron-LM's AdamW: biases and layer norms do not decay).
  *
  * @param step number of the update, from 1
- * @returns the gradient's norm before clipping
- * @throws Error where the norm is not finite: nothing is updated then
+ * @returns the gradient's norm before clipping; where it is not finite, nothing was updated
  */
 export async function updateParameters(
   engine: Engine,
@@ -46,8 +45,7 @@ export async function updateParameters(
   learningRate: number,
 ): Promise<number> {
   const norm = await gradientNorm(engine, parameters, communicator);
-  if (!Number.isFinite(norm))
-    throw new Error(`the gradient is not finite at iteration ${step}: try a smaller learning rate`);
+  if (!Number.isFinite(norm)) return norm;
   const { clipGradient, weightDecay } = options;
   const gradientScale = clipGradient > 0 ? Math.min(1, clipGradient / (norm + 1e-6)) : 1;
   for (const parameter of parameters.values())

@@ -1,9 +1,10 @@
-import type { Engine, TrainedParameter } from '../engine/engine.js';
+import type { TrainingCheckpoint } from '../checkpoint/training/read.js';
+import type { Buffer, Engine, TrainedParameter } from '../engine/engine.js';
 import type { Block } from '../model/blocks.js';
 import { initialValues } from '../model/initial-values.js';
 import { flattenParameters, partShape, type Parameter } from '../model/parameters.js';
 import type { TensorParallel } from '../model/run.js';
-import { partLayout, type PartLayout } from '../partition.js';
+import { partLayout, takePart, type PartLayout } from '../partition.js';
 
 /** A parameter of the model as this rank holds it. */
 export interface OwnParameter extends TrainedParameter {
@@ -32,6 +33,26 @@ export function allocateParameters(
     own.set(name, { declaration, layout, value, gradient, firstMoment, secondMoment });
   }
   return own;
+}
+
+/** Values and moments of a checkpoint, of which this rank takes its part. @throws InputError where one is another's */
+export async function restoreParameters(
+  engine: Engine,
+  parameters: OwnParameters,
+  checkpoint: TrainingCheckpoint,
+): Promise<void> {
+  for (const [name, { declaration, layout, value, firstMoment, secondMoment }] of parameters) {
+    const { shape, partition } = declaration;
+    const whole = await checkpoint.read(name, shape, partition);
+    const own = async (buffer: Buffer, numbers: Float32Array) => {
+      const part = new Float32Array(layout.outer * layout.run);
+      takePart(numbers, layout, part);
+      await engine.write(buffer, part);
+    };
+    await own(value, whole.value);
+    await own(firstMoment, whole.moments[0]);
+    await own(secondMoment, whole.moments[1]);
+  }
 }
 
 export async function initializeParameters(

@@ -35,15 +35,33 @@ export interface PretrainOptions extends Partial<OptimizerOptions> {
   readonly seed?: number;
   /** Threads that each rank computes with. */
   readonly threads?: number;
+  /** Iterations between checkpoints; as many as between evaluations by default. */
+  readonly saveInterval?: number;
+  /** The newest checkpoints that are kept; 2 by default. */
+  readonly keepLast?: number;
+  /** Iterations of which multiples are kept for good. */
+  readonly keepEvery?: number;
+  /** Goes on from the newest checkpoint in the output folder; begins where there is none. */
+  readonly resume?: boolean;
+  /** Batches without a finite gradient that are skipped in a row before the run ends; 10 by default. */
+  readonly mostSkipped?: number;
   /** Write into a folder that is not empty. */
   readonly overwriteOutputDir?: boolean;
   readonly onEvent?: (event: PretrainProgress) => void;
+  /** Ends the run at once. */
   readonly signal?: AbortSignal;
+  /** Ends the run after the iteration that it is in, with a checkpoint. */
+  readonly stopSignal?: AbortSignal;
 }
 
 /** What `onEvent` is told. */
 export type PretrainProgress =
   | PretrainEvent
+  /** A checkpoint is on disk. */
+  | { readonly kind: 'saved'; readonly iteration: number }
+  | { readonly kind: 'resumed'; readonly iteration: number; readonly checkpoint: string }
+  /** What is not as one may expect. */
+  | { readonly kind: 'warning'; readonly message: string }
   | { readonly kind: 'tokenizing'; readonly done: number; readonly total: number }
   | {
       readonly kind: 'ready';
@@ -98,6 +116,8 @@ export function resolveTask(
     warmupFraction = 0.01,
     evaluationInterval = Math.max(1, Math.ceil(trainIterations / 10)),
     evaluationSequences = 128,
+    saveInterval = evaluationInterval,
+    mostSkipped = 10,
     seed = 1234,
     threads = 1,
   } = options;
@@ -108,6 +128,7 @@ export function resolveTask(
     trainIterations,
     evaluationInterval,
     evaluationSequences,
+    saveInterval,
     threads,
   }))
     if (!Number.isInteger(value) || value < 1)
@@ -154,6 +175,9 @@ export function resolveTask(
     optimizer: { ...defaultOptimizer, ...pickDefined(options) },
     threads,
     folder: options.output,
+    saveInterval,
+    mostSkipped,
+    stop: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT),
   };
 }
 

@@ -5,16 +5,21 @@ import {
   type PretrainingSampleOptions,
 } from '../data/pretraining-samples.js';
 import type { TokenizedCorpus } from '../data/tokenized-corpus.js';
+import { openTrainingCheckpoint, type FoundCheckpoint } from '../checkpoint/training/read.js';
+import type { Engine } from '../engine/engine.js';
 import { openEngine } from '../engine/node.js';
 import { hiddenInput, pretrainingBlocks } from '../model/blocks.js';
 import type { MegatronBertConfig } from '../model/config.js';
+import type { Communicator } from '../parallel/communicator.js';
 import { runRank } from '../parallel/rank.js';
 import { writeWeights } from './export.js';
 import type { OptimizerOptions } from './optimizer.js';
-import { initializeParameters } from './parameters.js';
+import { initializeParameters, restoreParameters } from './parameters.js';
+import type { Batch } from './chain.js';
 import { toBlockInputs } from './pretraining-batch.js';
 import type { LearningRateSchedule } from './schedule.js';
-import { createTrainer } from './trainer.js';
+import { createSnapshot, takeSnapshot, type Snapshot } from './snapshot.js';
+import { createTrainer, type Progress, type Trainer } from './trainer.js';
 
 /** All that a rank is told; plain data. */
 export interface PretrainTask {
@@ -33,6 +38,14 @@ export interface PretrainTask {
   /** Threads that each rank computes with. */
   readonly threads: number;
   readonly folder: string;
+  /** Iterations between checkpoints. */
+  readonly saveInterval: number;
+  /** Batches without a finite gradient that are skipped in a row before the run ends. */
+  readonly mostSkipped: number;
+  /** The checkpoint that the run goes on from. */
+  readonly resumed?: FoundCheckpoint;
+  /** One integer that is set to have the run stop, with a checkpoint. */
+  readonly stop: SharedArrayBuffer;
 }
 
 /** How well held-out text is predicted: nats per masked token, and the fraction whose first choice is right. */
@@ -41,7 +54,7 @@ export interface Evaluation {
   readonly accuracy: number;
 }
 
-/** Reported by the first rank. */
+/** Reported by the first rank, and kept in the log. */
 export type PretrainEvent =
   | {
       readonly kind: 'step';
@@ -52,7 +65,9 @@ export type PretrainEvent =
       readonly next_sentence_loss: number;
       readonly learning_rate: number;
       readonly gradient_norm: number;
-      /** Positions computed, padding included, since the first iteration began; evaluation time left out. */
+      /** Whether the gradient was not finite, and nothing was updated. */
+      readonly skipped?: true;
+      /** Positions computed, padding included, since the process began; evaluation time left out. */
       readonly tokens_per_second: number;
     }
   | {
@@ -62,21 +77,95 @@ export type PretrainEvent =
       readonly accuracy: number;
     };
 
+/** Reported by every rank, for another thread to write. */
+export interface SnapshotEvent {
+  readonly kind: 'snapshot';
+  readonly completed: Progress;
+  readonly snapshot: Snapshot;
+}
+
 export interface PretrainRankResult {
-  readonly initial: Evaluation;
-  readonly final: Evaluation;
+  readonly completed: Progress;
   readonly tokensPerSecond: number;
 }
 
-await runRank<PretrainTask, PretrainEvent, PretrainRankResult>(async (task, communicator, reportFromRank) => {
-  const { config, samples, microBatchSize, globalBatchSize, trainIterations, evaluationInterval } = task;
+await runRank<PretrainTask, PretrainEvent | SnapshotEvent, PretrainRankResult>(
+  async (task, communicator, reportFromRank) => {
+    const { samples, microBatchSize, globalBatchSize, trainIterations, resumed } = task;
+    const report = (event: PretrainEvent) => {
+      if (communicator.rank === 0) reportFromRank(event);
+    };
+    const engine = openEngine({ threads: task.threads, groups: { tensor: communicator } });
+    const { trainer, predictionCount } = await openTrainer(task, engine, communicator);
+    const heldOut = pretrainingSamples(task.heldOut, samples);
+    const evaluate = async (iteration: number) => {
+      const batches = Array.from({ length: task.evaluationBatches }, (_, i) =>
+        toBlockInputs(heldOut.batch(i * microBatchSize, microBatchSize), predictionCount),
+      );
+      report({ kind: 'evaluation', iteration, ...(await evaluateOn(trainer, batches)) });
+    };
+    let snapshot: Snapshot | undefined;
+    const save = async () => {
+      snapshot ??= createSnapshot(trainer.parameters);
+      await takeSnapshot(engine, trainer.parameters, snapshot);
+      reportFromRank({ kind: 'snapshot', completed: trainer.completed(), snapshot });
+    };
+
+    const train = pretrainingSamples(task.train, samples);
+    const begun = trainer.completed().iterations;
+    if (!resumed) await evaluate(0);
+    let seconds = 0;
+    let tokensPerSecond = 0;
+    let skipped = 0;
+    for (let iteration = begun + 1, stopped = false; iteration <= trainIterations && !stopped; iteration++) {
+      const started = performance.now();
+      const first = (iteration - 1) * globalBatchSize;
+      const microBatches = Array.from({ length: globalBatchSize / microBatchSize }, (_, i) =>
+        toBlockInputs(train.batch(first + i * microBatchSize, microBatchSize), predictionCount),
+      );
+      const { scalars, learningRate, gradientNorm } = await trainer.step(microBatches);
+      seconds += (performance.now() - started) / 1000;
+      tokensPerSecond = ((iteration - begun) * globalBatchSize * samples.sequenceLength) / seconds;
+      const isSkipped = !Number.isFinite(gradientNorm);
+      skipped = isSkipped ? skipped + 1 : 0;
+      report({
+        kind: 'step',
+        iteration,
+        loss: scalars.loss!,
+        masked_lm_loss: scalars.masked_lm_loss!,
+        next_sentence_loss: scalars.next_sentence_loss!,
+        learning_rate: learningRate,
+        gradient_norm: gradientNorm,
+        ...(isSkipped && { skipped: true }),
+        tokens_per_second: tokensPerSecond,
+      });
+      if (skipped > task.mostSkipped)
+        throw new Error(
+          `the gradient was not finite ${skipped} times in a row, at last in iteration ${iteration}: try a smaller learning rate`,
+        );
+      const isLast = iteration === trainIterations;
+      if (iteration % task.evaluationInterval === 0 || isLast) await evaluate(iteration);
+      stopped = await anyRankSees(task.stop, communicator);
+      if (iteration % task.saveInterval === 0 || isLast || stopped) await save();
+    }
+    const completed = trainer.completed();
+    if (completed.iterations === trainIterations)
+      await writeWeights(task.folder, engine, trainer.parameters, communicator);
+    await engine.release();
+    return { completed, tokensPerSecond };
+  },
+);
+
+async function openTrainer(
+  task: PretrainTask,
+  engine: Engine,
+  communicator: Communicator,
+): Promise<{ readonly trainer: Trainer; readonly predictionCount: number }> {
+  const { config, samples, microBatchSize, optimizer, schedule, resumed } = task;
   const { sequenceLength, seed } = samples;
-  const report = (event: PretrainEvent) => {
-    if (communicator.rank === 0) reportFromRank(event);
-  };
-  const engine = openEngine({ threads: task.threads, groups: { tensor: communicator } });
   const tensor = { group: 'tensor', size: communicator.size, rank: communicator.rank };
   const predictionCount = microBatchSize * maximumPredictions(sequenceLength, samples.maskProbability);
+  const { iteration = 0, skipped_iterations = 0 } = resumed?.manifest ?? {};
   const trainer = await createTrainer({
     engine,
     communicator,
@@ -85,57 +174,35 @@ await runRank<PretrainTask, PretrainEvent, PretrainRankResult>(async (task, comm
     hidden: hiddenInput(config, { batchSize: microBatchSize, sequenceLength, tensor }),
     microBatchSize,
     sequenceLength,
-    optimizer: task.optimizer,
-    schedule: task.schedule,
+    optimizer,
+    schedule,
     seed,
+    completed: { iterations: iteration, updates: iteration - skipped_iterations },
   });
-  await initializeParameters(engine, trainer.parameters, seed);
+  if (resumed) {
+    const checkpoint = await openTrainingCheckpoint(resumed);
+    await restoreParameters(engine, trainer.parameters, checkpoint);
+    await checkpoint.close();
+  } else await initializeParameters(engine, trainer.parameters, seed);
+  return { trainer, predictionCount };
+}
 
-  const heldOut = pretrainingSamples(task.heldOut, samples);
-  const evaluate = async (iteration: number): Promise<Evaluation> => {
-    let loss = 0;
-    let correct = 0;
-    let count = 0;
-    for (let i = 0; i < task.evaluationBatches; i++) {
-      const batch = heldOut.batch(i * microBatchSize, microBatchSize);
-      const scalars = await trainer.evaluate(toBlockInputs(batch, predictionCount));
-      loss += scalars.masked_lm_loss! * scalars.masked_lm_count!;
-      correct += scalars.masked_lm_correct!;
-      count += scalars.masked_lm_count!;
-    }
-    const evaluation = { loss: loss / count, accuracy: correct / count };
-    report({ kind: 'evaluation', iteration, ...evaluation });
-    return evaluation;
-  };
-
-  const train = pretrainingSamples(task.train, samples);
-  const initial = await evaluate(0);
-  let final = initial;
-  let seconds = 0;
-  let tokensPerSecond = 0;
-  for (let iteration = 1; iteration <= trainIterations; iteration++) {
-    const started = performance.now();
-    const first = (iteration - 1) * globalBatchSize;
-    const microBatches = Array.from({ length: globalBatchSize / microBatchSize }, (_, i) =>
-      toBlockInputs(train.batch(first + i * microBatchSize, microBatchSize), predictionCount),
-    );
-    const { scalars, learningRate, gradientNorm } = await trainer.step(microBatches);
-    seconds += (performance.now() - started) / 1000;
-    tokensPerSecond = (iteration * globalBatchSize * sequenceLength) / seconds;
-    report({
-      kind: 'step',
-      iteration,
-      loss: scalars.loss!,
-      masked_lm_loss: scalars.masked_lm_loss!,
-      next_sentence_loss: scalars.next_sentence_loss!,
-      learning_rate: learningRate,
-      gradient_norm: gradientNorm,
-      tokens_per_second: tokensPerSecond,
-    });
-    if (iteration % evaluationInterval === 0 || iteration === trainIterations)
-      final = await evaluate(iteration);
+async function evaluateOn(trainer: Trainer, batches: readonly Batch[]): Promise<Evaluation> {
+  let loss = 0;
+  let correct = 0;
+  let count = 0;
+  for (const batch of batches) {
+    const scalars = await trainer.evaluate(batch);
+    loss += scalars.masked_lm_loss! * scalars.masked_lm_count!;
+    correct += scalars.masked_lm_correct!;
+    count += scalars.masked_lm_count!;
   }
-  await writeWeights(task.folder, engine, trainer.parameters, communicator);
-  await engine.release();
-  return { initial, final, tokensPerSecond };
-});
+  return { loss: loss / count, accuracy: correct / count };
+}
+
+/** Ranks look at different moments, and must stop after the same iteration. */
+async function anyRankSees(stop: SharedArrayBuffer, communicator: Communicator): Promise<boolean> {
+  const seen = Float32Array.of(Atomics.load(new Int32Array(stop), 0));
+  await communicator.allReduce(seen, 'max');
+  return seen[0] !== 0;
+}

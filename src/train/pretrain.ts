@@ -1,5 +1,7 @@
-import { appendFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { isFolder } from '../checkpoint/paths.js';
+import type { Manifest } from '../checkpoint/training/manifest.js';
 import { readDocuments } from '../data/corpus.js';
 import { pretrainingSamples } from '../data/pretraining-samples.js';
 import {
@@ -17,7 +19,10 @@ import { readTokenizer, writeTokenizer } from '../text/tokenizer-files.js';
 import { lossCurve, type LossPoint } from './loss-curve.js';
 import { declaredParameters } from './parameters.js';
 import { resolveConfig, resolveTask, type PretrainOptions } from './pretrain-options.js';
-import type { PretrainEvent, PretrainRankResult, PretrainTask } from './pretrain-rank.js';
+import type { PretrainEvent, PretrainRankResult, PretrainTask, SnapshotEvent } from './pretrain-rank.js';
+import { checkpointsOf, describeRun, findResumed } from './resume.js';
+import { openRunLog, type RunLog } from './run-log.js';
+import { createSaving } from './saving.js';
 import { modelCard, type PretrainSummary } from './summary.js';
 
 /**
@@ -36,10 +41,15 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainSummar
     onEvent?.({ kind: 'tokenizing', done, total }),
   );
   const { train, heldOut } = splitCorpus(corpus, options.heldOutFraction ?? 0.05);
-  const task = resolveTask(options, config, tokenizer, { train, heldOut });
+  const run = describeRun(options, config, tokenizer, corpus);
+  const resumed = options.resume ? await findResumed(options, run) : undefined;
+  const task = {
+    ...resolveTask(options, config, tokenizer, { train, heldOut }),
+    ...(resumed && { resumed }),
+  };
   // says what is wrong with either before anything is written
   for (const part of [train, heldOut]) pretrainingSamples(part, task.samples);
-  await openOutput(output, options.overwriteOutputDir ?? false);
+  await openOutput(output, options);
 
   onEvent?.({
     kind: 'ready',
@@ -49,26 +59,13 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainSummar
     trainTokens: tokenCount(train),
     heldOutTokens: tokenCount(heldOut),
   });
-  const log = path.join(output, 'log.jsonl');
-  await writeFile(log, '');
-  const events: PretrainEvent[] = [];
-  let logged = Promise.resolve();
-  const results = await launchRanks<PretrainTask, PretrainEvent, PretrainRankResult>({
-    size: ranks,
-    module: new URL('./pretrain-rank.js', import.meta.url),
-    task,
-    ...(options.signal && { signal: options.signal }),
-    onEvent: (event) => {
-      events.push(event);
-      logged = logged.then(() => appendFile(log, `${JSON.stringify(event)}\n`));
-      // a log that cannot be written fails the run at its end, not before
-      logged.catch(() => undefined);
-      onEvent?.(event);
-    },
-  });
-  await logged;
+  const log = await openRunLog(path.join(output, 'log.jsonl'), resumed?.manifest.iteration ?? 0);
+  const { completed, tokensPerSecond } = await runRanks(options, task, run, log).finally(() => log.close());
+  if (completed.iterations < task.trainIterations) throw new PretrainingStopped(completed.iterations, output);
 
-  const { initial, final, tokensPerSecond } = results[0]!;
+  const { events } = log;
+  const evaluations = events.filter((event) => event.kind === 'evaluation');
+  const [initial, final] = [evaluations[0]!, evaluations.at(-1)!];
   const summary: PretrainSummary = {
     initial_loss: initial.loss,
     heldout_loss: final.loss,
@@ -89,6 +86,75 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainSummar
   return summary;
 }
 
+/** The run was asked to stop: a checkpoint is there to go on from. */
+export class PretrainingStopped extends Error {
+  override name = 'PretrainingStopped';
+
+  constructor(
+    readonly iteration: number,
+    output: string,
+  ) {
+    super(`stopped after iteration ${iteration}, which is saved in ${output}: go on with --resume`);
+  }
+}
+
+/** Runs the ranks and writes their log and checkpoints. */
+async function runRanks(
+  options: PretrainOptions,
+  task: PretrainTask,
+  run: Manifest['run'],
+  log: RunLog,
+): Promise<PretrainRankResult> {
+  const {
+    tensorModelParallelSize: ranks = 1,
+    keepLast = 2,
+    keepEvery,
+    onEvent,
+    signal,
+    stopSignal,
+  } = options;
+  const failure = new AbortController();
+  const saving = createSaving({
+    folder: checkpointsOf(options.output),
+    ranks,
+    globalBatchSize: task.globalBatchSize,
+    run,
+    rotation: { keepLast, ...(keepEvery !== undefined && { keepEvery }) },
+    // what a checkpoint goes on from is in the log
+    prepare: () => log.flush(),
+    onFailure: (error) => {
+      failure.abort(error);
+    },
+    onSaved: (iteration) => onEvent?.({ kind: 'saved', iteration }),
+  });
+  const stop = () => {
+    Atomics.store(new Int32Array(task.stop), 0, 1);
+  };
+  stopSignal?.addEventListener('abort', stop);
+  if (stopSignal?.aborted) stop();
+  try {
+    const [first] = await launchRanks<PretrainTask, PretrainEvent | SnapshotEvent, PretrainRankResult>({
+      size: ranks,
+      module: new URL('./pretrain-rank.js', import.meta.url),
+      task,
+      signal: AbortSignal.any([failure.signal, ...(signal ? [signal] : [])]),
+      onEvent: (event, rank) => {
+        if (event.kind === 'snapshot') saving.add(event, rank);
+        else {
+          log.add(event);
+          onEvent?.(event);
+        }
+      },
+    });
+    await saving.done();
+    await log.flush();
+    return first!;
+  } finally {
+    stopSignal?.removeEventListener('abort', stop);
+    await saving.done().catch(() => undefined);
+  }
+}
+
 function countParameters(config: MegatronBertConfig): number {
   return parameterCount(declaredParameters(pretrainingBlocks(config, { predictionCount: 1 })).values());
 }
@@ -99,7 +165,10 @@ function tokenCount({ sentences }: TokenizedCorpus): number {
 }
 
 /** Makes sure, before anything is computed, that the folder can be written to and holds nothing to lose. */
-async function openOutput(folder: string, overwrite: boolean): Promise<void> {
+async function openOutput(
+  folder: string,
+  { overwriteOutputDir = false, resume = false }: PretrainOptions,
+): Promise<void> {
   try {
     await mkdir(folder, { recursive: true });
     const probe = path.join(folder, '.writable');
@@ -108,10 +177,13 @@ async function openOutput(folder: string, overwrite: boolean): Promise<void> {
   } catch (error) {
     throw new InputError(`cannot write to the output folder ${folder}: ${(error as Error).message}`);
   }
-  if (!overwrite && (await readdir(folder)).length > 0)
+  if (overwriteOutputDir && !resume) await rm(checkpointsOf(folder), { recursive: true, force: true });
+  if (!overwriteOutputDir && !resume && (await readdir(folder)).length > 0) {
+    const hasCheckpoints = await isFolder(checkpointsOf(folder));
     throw new InputError(
-      `the output folder ${folder} is not empty: choose another, or pass --overwrite-output-dir`,
+      `the output folder ${folder} is not empty: ${hasCheckpoints ? 'go on with --resume, ' : ''}choose another, or pass --overwrite-output-dir`,
     );
+  }
 }
 
 function drawLoss(events: readonly PretrainEvent[]): string {

@@ -23,18 +23,27 @@ export interface TrainerOptions {
   readonly schedule: LearningRateSchedule;
   /** Of the dropout masks. */
   readonly seed: number;
+  /** Where a run goes on: 0 by default. */
+  readonly completed?: Progress;
+}
+
+export interface Progress {
+  readonly iterations: number;
+  /** Fewer, where batches were skipped. */
+  readonly updates: number;
 }
 
 export interface StepReport {
   /** The last block's scalars, averaged over the micro-batches. */
   readonly scalars: Scalars;
   readonly learningRate: number;
-  /** Before clipping. */
+  /** Before clipping. Where it is not finite the batch was skipped: nothing was updated. */
   readonly gradientNorm: number;
 }
 
 export interface Trainer {
   readonly parameters: OwnParameters;
+  readonly completed: () => Progress;
   /** One update from several micro-batches, whose losses are averaged. */
   step(microBatches: readonly Batch[]): Promise<StepReport>;
   /** Without dropout; a chain of its own, made when it is first asked for. */
@@ -50,27 +59,29 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
   const dropoutKey = input('dropout_key', [2], 'int32');
   const training = await createTrainingChain({ ...chainOptions, run: { ...run, dropoutKey } });
   let evaluation: Promise<Chain> | undefined;
-  let completed = 0;
+  let { iterations, updates } = options.completed ?? { iterations: 0, updates: 0 };
 
   return {
     parameters,
+    completed: () => ({ iterations, updates }),
     async step(microBatches) {
       const accumulated = new Set<string>();
       const all: Scalars[] = [];
       for (const [i, batch] of microBatches.entries()) {
-        all.push(await training.forward(batch, (block) => randomKey(seed, 'dropout', completed, i, block)));
+        all.push(await training.forward(batch, (block) => randomKey(seed, 'dropout', iterations, i, block)));
         await training.backward(1 / microBatches.length, accumulated);
       }
-      const learningRate = learningRateAt(completed, schedule);
-      completed++;
+      const learningRate = learningRateAt(updates, schedule);
       const norm = await updateParameters(
         engine,
         parameters,
         communicator,
         optimizer,
-        completed,
+        updates + 1,
         learningRate,
       );
+      iterations++;
+      if (Number.isFinite(norm)) updates++;
       return { scalars: average(all), learningRate, gradientNorm: norm };
     },
     async evaluate(batch) {

@@ -1,0 +1,102 @@
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { flushFolder, writeFileAtomically, writeFully, type WrittenFile } from '../file-bytes.js';
+import { isRunning, makeFolder } from '../new-folder.js';
+import { writeSafetensors, type SafetensorsEntry } from '../safetensors.js';
+import {
+  iterationFolder,
+  iterationOf,
+  manifestName,
+  momentNames,
+  rankFile,
+  trackerName,
+  type Manifest,
+} from './manifest.js';
+
+/** A parameter as a rank holds it. */
+export interface ParameterState {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly value: Float32Array;
+  readonly moments: readonly [first: Float32Array, second: Float32Array];
+}
+
+export interface Rotation {
+  /** The newest that are kept; all by default. */
+  readonly keepLast?: number;
+  /** Iterations of which a multiple is always kept. */
+  readonly keepEvery?: number;
+}
+
+/**
+ * Writes a checkpoint so that, whenever the process or the machine stops, the ones before it are as they were, and the
+ * tracker names one that is whole. Older ones are removed as `rotation` says, after that.
+ *
+ * @param folder of all checkpoints
+ * @param ranks each rank's parameters
+ * @throws InputError where it cannot be written: nothing is left of it then
+ */
+export async function writeTrainingCheckpoint(
+  folder: string,
+  state: Omit<Manifest, 'format' | 'version' | 'files'>,
+  ranks: readonly (readonly ParameterState[])[],
+  rotation: Rotation = {},
+): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await removeUnfinished(folder);
+  const target = path.join(folder, iterationFolder(state.iteration));
+  await makeFolder(target, { overwrite: true }, async (own) => {
+    const files: ({ readonly name: string } & WrittenFile)[] = [];
+    for (const [rank, parameters] of ranks.entries()) {
+      const parts = { model: parameters.map(valueOf), optimizer: parameters.flatMap(momentsOf) };
+      await mkdir(path.join(own, path.dirname(rankFile(rank, 'model'))));
+      for (const part of ['model', 'optimizer'] as const) {
+        const name = rankFile(rank, part);
+        files.push({ name, ...(await writeSafetensors(path.join(own, name), parts[part])) });
+      }
+    }
+    const manifest: Manifest = {
+      format: 'megatron-bert training checkpoint',
+      version: 1,
+      ...state,
+      files,
+    };
+    await writeText(path.join(own, manifestName), `${JSON.stringify(manifest, null, 2)}\n`);
+  });
+  await flushFolder(folder);
+  await writeText(path.join(folder, trackerName), String(state.iteration));
+  await rotate(folder, state.iteration, rotation);
+}
+
+const valueOf = ({ name, shape, value }: ParameterState): SafetensorsEntry => ({
+  name,
+  dtype: 'F32',
+  shape,
+  data: value,
+});
+
+const momentsOf = ({ name, shape, moments }: ParameterState): SafetensorsEntry[] =>
+  momentNames.map((moment, i) => ({ name: `${moment}.${name}`, dtype: 'F32', shape, data: moments[i]! }));
+
+const writeText = (file: string, text: string) =>
+  writeFileAtomically(file, (handle) => writeFully(handle, Buffer.from(text)));
+
+/** What processes that are no more had begun. */
+async function removeUnfinished(folder: string): Promise<void> {
+  for (const entry of await readdir(folder)) {
+    const process = /^\.iter_\d+\.incomplete-(\d+)(?:-replaced)?$/.exec(entry)?.[1];
+    if (process !== undefined && !isRunning(Number(process)))
+      await rm(path.join(folder, entry), { recursive: true, force: true });
+  }
+}
+
+async function rotate(folder: string, newest: number, { keepLast, keepEvery }: Rotation): Promise<void> {
+  if (keepLast === undefined) return;
+  const iterations = (await readdir(folder))
+    .flatMap((entry) => iterationOf(entry) ?? [])
+    .filter((iteration) => iteration <= newest)
+    .sort((a, b) => b - a);
+  for (const iteration of iterations.slice(keepLast))
+    if (keepEvery === undefined || iteration % keepEvery !== 0)
+      await rm(path.join(folder, iterationFolder(iteration)), { recursive: true });
+}

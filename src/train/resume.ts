@@ -1,0 +1,67 @@
+import { createHash } from 'node:crypto';
+import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import type { Manifest } from '../checkpoint/training/manifest.js';
+import { findTrainingCheckpoint, type FoundCheckpoint } from '../checkpoint/training/read.js';
+import type { TokenizedCorpus } from '../data/tokenized-corpus.js';
+import { InputError, shown } from '../errors.js';
+import type { MegatronBertConfig } from '../model/config.js';
+import type { Tokenizer } from '../text/tokenizer.js';
+import type { PretrainOptions } from './pretrain-options.js';
+
+/** In the folder of a run. */
+export const checkpointsOf = (output: string) => path.join(output, 'checkpoints');
+
+/** What must be the same where a run goes on: another model, text or order of samples would be another run. */
+export function describeRun(
+  {
+    sequenceLength = 128,
+    microBatchSize = 8,
+    globalBatchSize = microBatchSize,
+    seed = 1234,
+  }: PretrainOptions,
+  config: MegatronBertConfig,
+  tokenizer: Tokenizer,
+  corpus: TokenizedCorpus,
+): Manifest['run'] {
+  const hash = (data: string | Uint8Array) => createHash('sha256').update(data).digest('hex');
+  const { tokens } = corpus;
+  return {
+    config: JSON.parse(JSON.stringify(config)) as unknown,
+    sequence_length: sequenceLength,
+    global_batch_size: globalBatchSize,
+    seed,
+    vocabulary: hash(tokenizer.vocab.join('\n')),
+    text: hash(new Uint8Array(tokens.buffer, tokens.byteOffset, tokens.byteLength)),
+  };
+}
+
+/** @throws InputError where the checkpoint is of another run */
+export async function findResumed(
+  { output, onEvent }: PretrainOptions,
+  run: Manifest['run'],
+): Promise<FoundCheckpoint | undefined> {
+  const found = await findTrainingCheckpoint(checkpointsOf(output), (message) =>
+    onEvent?.({ kind: 'warning', message }),
+  );
+  if (!found) return undefined;
+  const { folder, manifest } = found;
+  for (const [name, value] of Object.entries(run))
+    if (!isDeepStrictEqual(manifest.run[name], value))
+      throw new InputError(
+        `${folder} is of a run with another ${name.replaceAll('_', ' ')}: ${differenceOf(manifest.run[name], value)}`,
+      );
+  onEvent?.({ kind: 'resumed', iteration: manifest.iteration, checkpoint: folder });
+  return found;
+}
+
+function differenceOf(saved: unknown, given: unknown): string {
+  if (!isRecord(saved) || !isRecord(given)) return `expected ${shown(saved)}, found ${shown(given)}`;
+  return Object.keys({ ...saved, ...given })
+    .filter((name) => !isDeepStrictEqual(saved[name], given[name]))
+    .map((name) => `${name}: expected ${shown(saved[name])}, found ${shown(given[name])}`)
+    .join('; ');
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null;

@@ -1,0 +1,54 @@
+/** `log.jsonl`: a line for each event of a run, without gaps or doubles however often it was stopped. */
+import { open, readFile, type FileHandle } from 'node:fs/promises';
+import { writeFileAtomically, writeFully } from '../checkpoint/file-bytes.js';
+import type { PretrainEvent } from './pretrain-rank.js';
+
+export interface RunLog {
+  /** All events so far, those of earlier processes included. */
+  readonly events: readonly PretrainEvent[];
+  add(event: PretrainEvent): void;
+  /** Returns when all that was added is on disk. @throws Error where it cannot be */
+  flush(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** @param completed iterations after which the run goes on: what is logged of later ones will come again */
+export async function openRunLog(name: string, completed: number): Promise<RunLog> {
+  const events = completed === 0 ? [] : await readEvents(name, completed);
+  await writeFileAtomically(name, (file) => writeFully(file, Buffer.from(events.map(toLine).join(''))));
+  const file: FileHandle = await open(name, 'a');
+  let written = Promise.resolve();
+  return {
+    events,
+    add(event) {
+      events.push(event);
+      written = written.then(() => file.appendFile(toLine(event)));
+      // a log that cannot be written fails the run when it is flushed, not before
+      written.catch(() => undefined);
+    },
+    async flush() {
+      await written;
+      await file.sync();
+    },
+    close: () => file.close(),
+  };
+}
+
+const toLine = (event: PretrainEvent) => `${JSON.stringify(event)}\n`;
+
+async function readEvents(name: string, completed: number): Promise<PretrainEvent[]> {
+  const lines = (await readFile(name, 'utf8').catch(() => '')).split('\n');
+  return lines.flatMap((line) => {
+    const event = parse(line);
+    return event && event.iteration <= completed ? [event] : [];
+  });
+}
+
+/** The last line may be cut. */
+function parse(line: string): PretrainEvent | undefined {
+  try {
+    return JSON.parse(line) as PretrainEvent;
+  } catch {
+    return undefined;
+  }
+}

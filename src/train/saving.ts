@@ -1,0 +1,60 @@
+import type { Manifest } from '../checkpoint/training/manifest.js';
+import { writeTrainingCheckpoint, type Rotation } from '../checkpoint/training/write.js';
+import type { SnapshotEvent } from './pretrain-rank.js';
+import { releaseSnapshot, statesOf, type Snapshot } from './snapshot.js';
+
+export interface SavingOptions {
+  /** Of all checkpoints. */
+  readonly folder: string;
+  readonly ranks: number;
+  readonly globalBatchSize: number;
+  /** What a run must have in common with the one that it goes on with. */
+  readonly run: Manifest['run'];
+  readonly rotation: Rotation;
+  /** Called before a checkpoint is written. */
+  readonly prepare: () => Promise<void>;
+  /** Called where one cannot be written. */
+  readonly onFailure: (error: Error) => void;
+  readonly onSaved: (iteration: number) => void;
+}
+
+/** Puts the ranks' snapshots together and writes them while the ranks go on. */
+export function createSaving(options: SavingOptions) {
+  const arrived = new Map<number, Snapshot>();
+  let saving = Promise.resolve();
+
+  const write = async (
+    { iterations, updates }: SnapshotEvent['completed'],
+    snapshots: readonly Snapshot[],
+  ) => {
+    await options.prepare();
+    const state = {
+      iteration: iterations,
+      consumed_samples: iterations * options.globalBatchSize,
+      skipped_iterations: iterations - updates,
+      tensor_model_parallel_size: options.ranks,
+      run: options.run,
+    };
+    await writeTrainingCheckpoint(options.folder, state, snapshots.map(statesOf), options.rotation);
+    snapshots.forEach(releaseSnapshot);
+    options.onSaved(iterations);
+  };
+
+  return {
+    add({ completed, snapshot }: SnapshotEvent, rank: number): void {
+      arrived.set(rank, snapshot);
+      if (arrived.size < options.ranks) return;
+      const snapshots = Array.from({ length: options.ranks }, (_, i) => arrived.get(i)!);
+      arrived.clear();
+      saving = saving.then(() => write(completed, snapshots));
+      saving.catch((error: unknown) => {
+        const { message } = error as Error;
+        options.onFailure(
+          new Error(`iteration ${completed.iterations} cannot be saved: ${message}`, { cause: error }),
+        );
+      });
+    },
+    /** Returns when the last one is on disk. */
+    done: () => saving,
+  };
+}
