@@ -55,7 +55,13 @@ await runRank(async (task, communicator, report) => {
     microBatchSize,
     sequenceLength,
     optimizer: defaultOptimizer,
-    schedule: { learningRate: 1e-4, minLearningRate: 1e-5, warmupIterations: 1, decayIterations: 100 },
+    schedule: {
+      learningRate: 1e-4,
+      minLearningRate: 1e-5,
+      warmupIterations: 1,
+      decayIterations: 100,
+      decayStyle: 'linear',
+    },
     seed: 1,
   });
   await initializeParameters(engine, trainer.parameters, 1);

@@ -176,6 +176,15 @@ test.each([
   expect(checkpoints('whole')).toEqual(before);
 });
 
+test('a batch that grows goes on growing', async () => {
+  const growing = ['--rampup-batch-size', '2', '2', '24', '--learning-rate-decay-style', 'cosine'];
+  expect((await megatronBert(...command('growing', ...growing))).code).toBe(0);
+  const stopped = await runUntil(5, 'SIGINT', ...command('growing-stopped', ...growing));
+  expect(stopped.code).toBe(130);
+  expect((await megatronBert(...command('growing-stopped', ...growing, '--resume'))).code).toBe(0);
+  expect(resultOf('growing-stopped')).toEqual(resultOf('growing'));
+});
+
 test('two ranks, stopped and resumed, are as two ranks in one go', async () => {
   const options = {
     corpus: at('corpus'),

@@ -105,7 +105,13 @@ describe('training', () => {
       microBatchSize,
       sequenceLength,
       optimizer: defaultOptimizer,
-      schedule: { learningRate: 1e-3, minLearningRate: 1e-5, warmupIterations: 5, decayIterations: 50 },
+      schedule: {
+        learningRate: 1e-3,
+        minLearningRate: 1e-5,
+        warmupIterations: 5,
+        decayIterations: 50,
+        decayStyle: 'linear',
+      },
       seed: 1,
     });
     const weights = await readTensors(fixture('tiny/model.safetensors'));

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { inspect, type InspectedFile, type Inspection } from '../inspect/inspect.js';
 import type { TreeNode } from '../inspect/tree.js';
+import { describeDataset } from './inspect-dataset.js';
 import { command } from './options.js';
 import { byteSize, printable } from './text.js';
 import { elementsOf } from '../checkpoint/torch/tensor.js';
@@ -8,19 +9,29 @@ import { elementsOf } from '../checkpoint/torch/tensor.js';
 export function inspectCommand(): Command {
   return command(
     'inspect',
-    'Show what a checkpoint, an archive or a model folder holds; nothing in it is executed.',
+    'Show what a checkpoint, an archive, a model folder or a data set holds; nothing in it is executed.',
     [
       'inspect megatron_bert_345m_v0.1_uncased.zip',
       'inspect checkpoints/',
       'inspect pytorch_model.bin --json',
+      'inspect data/corpus_text_sentence --tokenizer my-tokenizer',
     ],
   )
-    .argument('<path>', 'a Megatron-LM checkpoint, a .pt, .bin or .safetensors file, or a model folder')
+    .argument(
+      '<path>',
+      'a Megatron-LM checkpoint, a .pt, .bin or .safetensors file, a model folder, or a data set',
+    )
+    .option('--tokenizer <model>', "shows the beginning of a data set's text")
     .option('--json', 'print everything as JSON')
-    .action(async (source: string, { json }: { readonly json?: true }) => {
-      const inspection = await inspect(source);
-      console.log(json ? JSON.stringify(inspection) : printable(describe(inspection)));
-    });
+    .action(
+      async (source: string, { json, tokenizer }: { readonly json?: true; readonly tokenizer?: string }) => {
+        const inspection = await inspect(source);
+        const { dataset } = inspection;
+        if (json) console.log(JSON.stringify(inspection));
+        else if (dataset) console.log(printable(await describeDataset(dataset, tokenizer)));
+        else console.log(printable(describe(inspection)));
+      },
+    );
 }
 
 const number = (value: number) => value.toLocaleString('en');

@@ -6,6 +6,7 @@ import { PretrainingStopped } from '../train/pretrain.js';
 import { convertCommand } from './convert.js';
 import { downloadCommand } from './download.js';
 import { inspectCommand } from './inspect.js';
+import { preprocessCommand } from './preprocess.js';
 import { pretrainCommand } from './pretrain.js';
 import { runCommand } from './run.js';
 import { trainTokenizerCommand } from './train-tokenizer.js';
@@ -19,6 +20,7 @@ const program = new Command('megatron-bert')
   .option('--debug', 'print stack traces')
   .exitOverride()
   .addCommand(trainTokenizerCommand())
+  .addCommand(preprocessCommand())
   .addCommand(pretrainCommand())
   .addCommand(runCommand())
   .addCommand(downloadCommand())

@@ -1,8 +1,9 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { pretrain } from '../train/pretrain.js';
 import type { PretrainOptions, PretrainProgress } from '../train/pretrain-options.js';
+import { decayStyles } from '../train/schedule.js';
 import type { PretrainSummary } from '../train/summary.js';
 import { command, nonNegativeNumber, positiveInteger } from './options.js';
 import { createProgress } from './progress.js';
@@ -50,11 +51,22 @@ export function pretrainCommand(): Command {
       'last learning rate (default: a tenth of the highest)',
       nonNegativeNumber,
     )
+    .addOption(
+      new Option('--learning-rate-decay-style <style>', 'how the learning rate falls')
+        .choices([...decayStyles])
+        .default('linear'),
+    )
+    .option('--decay-iterations <n>', 'until the learning rate is the least (default: all)', positiveInteger)
     .option(
       '--warmup-fraction <x>',
-      'of the iterations, with a rising learning rate',
+      'of those iterations, with a rising learning rate (default: 0.01)',
       nonNegativeNumber,
-      0.01,
+    )
+    .option('--warmup-iterations <n>', 'the same as a number', positiveInteger)
+    .option(
+      '--rampup-batch-size <sizes...>',
+      'first global batch, increment, and samples until it is whole',
+      (text: string, before: number[] | undefined) => [...(before ?? []), positiveInteger(text)],
     )
     .option('--weight-decay <x>', 'of weights, not of biases and layer norms', nonNegativeNumber, 0.01)
     .option('--adam-beta1 <x>', "decay of AdamW's first moment", nonNegativeNumber, 0.9)

@@ -1,8 +1,9 @@
-import { InputError } from '../errors.js';
+import { InputError, shown } from '../errors.js';
 import { checkTensorParallel, megatronBertConfig, type MegatronBertConfig } from '../model/config.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import { defaultOptimizer, type OptimizerOptions } from './optimizer.js';
 import type { PretrainEvent, PretrainTask } from './pretrain-rank.js';
+import { decayStyles, type BatchRampUp, type DecayStyle } from './schedule.js';
 
 export interface PretrainOptions extends Partial<OptimizerOptions> {
   /** A text file, a JSON-lines file or a folder of them. */
@@ -22,8 +23,16 @@ export interface PretrainOptions extends Partial<OptimizerOptions> {
   readonly trainIterations?: number;
   readonly learningRate?: number;
   readonly minLearningRate?: number;
-  /** Fraction of the iterations in which the learning rate rises from zero. */
+  /** How the learning rate falls; in a straight line by default. */
+  readonly learningRateDecayStyle?: DecayStyle;
+  /** Iterations after which it is the least; all of them by default. */
+  readonly decayIterations?: number;
+  /** Fraction of those iterations in which the learning rate rises from zero. */
   readonly warmupFraction?: number;
+  /** The same as a number of iterations. */
+  readonly warmupIterations?: number;
+  /** Lets the global batch grow: the first one's size, the increment, and the samples until it is whole. */
+  readonly rampupBatchSize?: readonly [start: number, increment: number, samples: number];
   /** The vocabulary is padded to a multiple of this times the tensor-parallel size. */
   readonly makeVocabSizeDivisibleBy?: number;
   /** Fraction of the text that is kept for evaluation. */
@@ -114,6 +123,10 @@ export function resolveTask(
     learningRate = 1e-4,
     minLearningRate = learningRate / 10,
     warmupFraction = 0.01,
+    learningRateDecayStyle: decayStyle = 'linear',
+    decayIterations = trainIterations,
+    warmupIterations = Math.round(warmupFraction * decayIterations),
+    rampupBatchSize,
     evaluationInterval = Math.max(1, Math.ceil(trainIterations / 10)),
     evaluationSequences = 128,
     saveInterval = evaluationInterval,
@@ -129,6 +142,7 @@ export function resolveTask(
     evaluationInterval,
     evaluationSequences,
     saveInterval,
+    decayIterations,
     threads,
   }))
     if (!Number.isInteger(value) || value < 1)
@@ -148,6 +162,21 @@ export function resolveTask(
     throw new InputError(
       `warm-up fraction: expected a number from 0 to less than 1, found ${warmupFraction}`,
     );
+  if (options.warmupIterations !== undefined && options.warmupFraction !== undefined)
+    throw new InputError('warm-up: expected iterations or a fraction, found both');
+  if (!Number.isInteger(warmupIterations) || warmupIterations < 0 || warmupIterations >= decayIterations)
+    throw new InputError(
+      `warm-up iterations: expected fewer than the ${decayIterations} of the decay, found ${warmupIterations}`,
+    );
+  if (!decayStyles.includes(decayStyle))
+    throw new InputError(
+      `learning-rate decay style: expected ${decayStyles.join(', ')}, found ${shown(decayStyle)}`,
+    );
+  const batches = {
+    globalBatchSize,
+    microBatchSize,
+    ...(rampupBatchSize && { rampUp: resolveRampUp(rampupBatchSize, globalBatchSize, microBatchSize) }),
+  };
   const isContinuation = Uint8Array.from({ length: tokenizer.vocabSize }, (_, id) =>
     Number(tokenizer.isContinuation(id)),
   );
@@ -161,16 +190,16 @@ export function resolveTask(
       tokens: tokenizer.tokens,
       isContinuation,
     },
-    microBatchSize,
-    globalBatchSize,
+    batches,
     trainIterations,
     evaluationInterval,
     evaluationBatches: Math.ceil(evaluationSequences / microBatchSize),
     schedule: {
       learningRate,
       minLearningRate,
-      warmupIterations: Math.round(warmupFraction * trainIterations),
-      decayIterations: trainIterations,
+      warmupIterations,
+      decayIterations,
+      decayStyle,
     },
     optimizer: { ...defaultOptimizer, ...pickDefined(options) },
     threads,
@@ -179,6 +208,24 @@ export function resolveTask(
     mostSkipped,
     stop: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT),
   };
+}
+
+/** @throws InputError where the batch cannot grow so */
+function resolveRampUp(
+  [start, increment, samples]: readonly [number, number, number],
+  globalBatchSize: number,
+  microBatchSize: number,
+): BatchRampUp {
+  const whole = [start, increment, samples].every((value) => Number.isInteger(value) && value > 0);
+  if (!whole || start > globalBatchSize || (globalBatchSize - start) % increment !== 0)
+    throw new InputError(
+      `batch ramp-up: expected a start, an increment that divides ${globalBatchSize} less the start, and samples, found ${[start, increment, samples].join(' ')}`,
+    );
+  if (start % microBatchSize !== 0 || increment % microBatchSize !== 0)
+    throw new InputError(
+      `batch ramp-up: expected multiples of the micro-batch size ${microBatchSize}, found ${start} and ${increment}`,
+    );
+  return { start, increment, samples };
 }
 
 function pickDefined(options: PretrainOptions): Partial<OptimizerOptions> {

@@ -17,7 +17,7 @@ import type { OptimizerOptions } from './optimizer.js';
 import { initializeParameters, restoreParameters } from './parameters.js';
 import type { Batch } from './chain.js';
 import { toBlockInputs } from './pretraining-batch.js';
-import type { LearningRateSchedule } from './schedule.js';
+import { microBatchesAt, type BatchSchedule, type LearningRateSchedule } from './schedule.js';
 import { createSnapshot, takeSnapshot, type Snapshot } from './snapshot.js';
 import { createTrainer, type Progress, type Trainer } from './trainer.js';
 
@@ -27,8 +27,7 @@ export interface PretrainTask {
   readonly train: TokenizedCorpus;
   readonly heldOut: TokenizedCorpus;
   readonly samples: PretrainingSampleOptions;
-  readonly microBatchSize: number;
-  readonly globalBatchSize: number;
+  readonly batches: BatchSchedule;
   readonly trainIterations: number;
   readonly evaluationInterval: number;
   /** Micro-batches of held-out text. */
@@ -64,6 +63,7 @@ export type PretrainEvent =
       readonly masked_lm_loss: number;
       readonly next_sentence_loss: number;
       readonly learning_rate: number;
+      readonly consumed_samples: number;
       readonly gradient_norm: number;
       /** Whether the gradient was not finite, and nothing was updated. */
       readonly skipped?: true;
@@ -81,6 +81,7 @@ export type PretrainEvent =
 export interface SnapshotEvent {
   readonly kind: 'snapshot';
   readonly completed: Progress;
+  readonly consumedSamples: number;
   readonly snapshot: Snapshot;
 }
 
@@ -91,7 +92,8 @@ export interface PretrainRankResult {
 
 await runRank<PretrainTask, PretrainEvent | SnapshotEvent, PretrainRankResult>(
   async (task, communicator, reportFromRank) => {
-    const { samples, microBatchSize, globalBatchSize, trainIterations, resumed } = task;
+    const { samples, batches, trainIterations, resumed } = task;
+    const { microBatchSize } = batches;
     const report = (event: PretrainEvent) => {
       if (communicator.rank === 0) reportFromRank(event);
     };
@@ -99,16 +101,23 @@ await runRank<PretrainTask, PretrainEvent | SnapshotEvent, PretrainRankResult>(
     const { trainer, predictionCount } = await openTrainer(task, engine, communicator);
     const heldOut = pretrainingSamples(task.heldOut, samples);
     const evaluate = async (iteration: number) => {
-      const batches = Array.from({ length: task.evaluationBatches }, (_, i) =>
+      const all = Array.from({ length: task.evaluationBatches }, (_, i) =>
         toBlockInputs(heldOut.batch(i * microBatchSize, microBatchSize), predictionCount),
       );
-      report({ kind: 'evaluation', iteration, ...(await evaluateOn(trainer, batches)) });
+      report({ kind: 'evaluation', iteration, ...(await evaluateOn(trainer, all)) });
     };
+    const atStart = resumed?.manifest.consumed_samples ?? 0;
+    let consumed = atStart;
     let snapshot: Snapshot | undefined;
     const save = async () => {
       snapshot ??= createSnapshot(trainer.parameters);
       await takeSnapshot(engine, trainer.parameters, snapshot);
-      reportFromRank({ kind: 'snapshot', completed: trainer.completed(), snapshot });
+      reportFromRank({
+        kind: 'snapshot',
+        completed: trainer.completed(),
+        consumedSamples: consumed,
+        snapshot,
+      });
     };
 
     const train = pretrainingSamples(task.train, samples);
@@ -119,13 +128,13 @@ await runRank<PretrainTask, PretrainEvent | SnapshotEvent, PretrainRankResult>(
     let skipped = 0;
     for (let iteration = begun + 1, stopped = false; iteration <= trainIterations && !stopped; iteration++) {
       const started = performance.now();
-      const first = (iteration - 1) * globalBatchSize;
-      const microBatches = Array.from({ length: globalBatchSize / microBatchSize }, (_, i) =>
-        toBlockInputs(train.batch(first + i * microBatchSize, microBatchSize), predictionCount),
+      const microBatches = Array.from({ length: microBatchesAt(consumed, batches) }, (_, i) =>
+        toBlockInputs(train.batch(consumed + i * microBatchSize, microBatchSize), predictionCount),
       );
+      consumed += microBatches.length * microBatchSize;
       const { scalars, learningRate, gradientNorm } = await trainer.step(microBatches);
       seconds += (performance.now() - started) / 1000;
-      tokensPerSecond = ((iteration - begun) * globalBatchSize * samples.sequenceLength) / seconds;
+      tokensPerSecond = ((consumed - atStart) * samples.sequenceLength) / seconds;
       const isSkipped = !Number.isFinite(gradientNorm);
       skipped = isSkipped ? skipped + 1 : 0;
       report({
@@ -135,6 +144,7 @@ await runRank<PretrainTask, PretrainEvent | SnapshotEvent, PretrainRankResult>(
         masked_lm_loss: scalars.masked_lm_loss!,
         next_sentence_loss: scalars.next_sentence_loss!,
         learning_rate: learningRate,
+        consumed_samples: consumed,
         gradient_norm: gradientNorm,
         ...(isSkipped && { skipped: true }),
         tokens_per_second: tokensPerSecond,
@@ -161,7 +171,8 @@ async function openTrainer(
   engine: Engine,
   communicator: Communicator,
 ): Promise<{ readonly trainer: Trainer; readonly predictionCount: number }> {
-  const { config, samples, microBatchSize, optimizer, schedule, resumed } = task;
+  const { config, samples, optimizer, schedule, resumed } = task;
+  const { microBatchSize } = task.batches;
   const { sequenceLength, seed } = samples;
   const tensor = { group: 'tensor', size: communicator.size, rank: communicator.rank };
   const predictionCount = microBatchSize * maximumPredictions(sequenceLength, samples.maskProbability);

@@ -117,7 +117,6 @@ async function runRanks(
   const saving = createSaving({
     folder: checkpointsOf(options.output),
     ranks,
-    globalBatchSize: task.globalBatchSize,
     run,
     rotation: { keepLast, ...(keepEvery !== undefined && { keepEvery }) },
     // what a checkpoint goes on from is in the log

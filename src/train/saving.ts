@@ -7,7 +7,6 @@ export interface SavingOptions {
   /** Of all checkpoints. */
   readonly folder: string;
   readonly ranks: number;
-  readonly globalBatchSize: number;
   /** What a run must have in common with the one that it goes on with. */
   readonly run: Manifest['run'];
   readonly rotation: Rotation;
@@ -24,13 +23,13 @@ export function createSaving(options: SavingOptions) {
   let saving = Promise.resolve();
 
   const write = async (
-    { iterations, updates }: SnapshotEvent['completed'],
+    { completed: { iterations, updates }, consumedSamples }: SnapshotEvent,
     snapshots: readonly Snapshot[],
   ) => {
     await options.prepare();
     const state = {
       iteration: iterations,
-      consumed_samples: iterations * options.globalBatchSize,
+      consumed_samples: consumedSamples,
       skipped_iterations: iterations - updates,
       tensor_model_parallel_size: options.ranks,
       run: options.run,
@@ -41,16 +40,16 @@ export function createSaving(options: SavingOptions) {
   };
 
   return {
-    add({ completed, snapshot }: SnapshotEvent, rank: number): void {
-      arrived.set(rank, snapshot);
+    add(event: SnapshotEvent, rank: number): void {
+      arrived.set(rank, event.snapshot);
       if (arrived.size < options.ranks) return;
       const snapshots = Array.from({ length: options.ranks }, (_, i) => arrived.get(i)!);
       arrived.clear();
-      saving = saving.then(() => write(completed, snapshots));
+      saving = saving.then(() => write(event, snapshots));
       saving.catch((error: unknown) => {
         const { message } = error as Error;
         options.onFailure(
-          new Error(`iteration ${completed.iterations} cannot be saved: ${message}`, { cause: error }),
+          new Error(`iteration ${event.completed.iterations} cannot be saved: ${message}`, { cause: error }),
         );
       });
     },

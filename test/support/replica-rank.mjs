@@ -22,7 +22,13 @@ await runRank(async ({ config: fields, steps }, communicator) => {
     microBatchSize,
     sequenceLength,
     optimizer: defaultOptimizer,
-    schedule: { learningRate: 1e-2, minLearningRate: 1e-3, warmupIterations: 0, decayIterations: 10 },
+    schedule: {
+      learningRate: 1e-2,
+      minLearningRate: 1e-3,
+      warmupIterations: 0,
+      decayIterations: 10,
+      decayStyle: 'linear',
+    },
     seed: 1,
   });
   await initializeParameters(engine, trainer.parameters, 1);
