@@ -9,7 +9,8 @@ import type { FloatWeight } from '../engine/engine.js';
 import { InputError } from '../errors.js';
 import type { FindFile } from '../hub/repository.js';
 import type { StoredWeight, StoredWeights } from './model-source.js';
-import { widened } from './weight-values.js';
+import { gatherShards, largestIndex, weightMapOf, weightType } from './weight-files.js';
+import { widened } from './widened.js';
 
 /**
  * Opens a model's weights, in the order in which transformers looks for them; only headers are read.
@@ -27,8 +28,6 @@ export async function findWeights(find: FindFile, source: string): Promise<Store
   const names = weightFiles.map(({ name }) => `${name} or ${name}.index.json`).join(', ');
   throw new InputError(`${source}: no weights: expected one of ${names}`);
 }
-
-const weightTypes = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' } as const;
 
 interface FoundTensor {
   readonly dtype: string;
@@ -91,7 +90,7 @@ function fileWeights(file: string, read: ReadTensors): Promise<Map<string, Store
     const [folder, base] = [path.dirname(real), path.basename(real)];
     const weights = new Map<string, StoredWeight>();
     for (const [name, { dtype, shape, place, read }] of tensors) {
-      const type = dtype in weightTypes ? weightTypes[dtype as keyof typeof weightTypes] : undefined;
+      const type = weightType(dtype);
       const weight: FloatWeight | undefined =
         type &&
         (place
@@ -104,34 +103,9 @@ function fileWeights(file: string, read: ReadTensors): Promise<Map<string, Store
 }
 
 async function shardedWeights(indexFile: string, find: FindFile, read: ReadTensors): Promise<StoredWeights> {
-  const weightMap = await readWeightMap(indexFile);
-  const weights = new Map<string, StoredWeight>();
-  // all at once: from the hub they are downloaded
-  const shards = [...new Set(weightMap.values())];
-  const files = await Promise.all(shards.map(find));
-  for (const [i, shard] of shards.entries()) {
-    const file = files[i];
-    if (file === undefined) throw new InputError(`${indexFile} names ${shard}, which is missing`);
-    for (const [name, weight] of await fileWeights(file, read))
-      if (weightMap.get(name) === shard) weights.set(name, weight);
-  }
-  const missing = [...weightMap].find(([name]) => !weights.has(name));
-  if (missing) throw new InputError(`${indexFile}: ${missing[0]} is not in ${missing[1]}`);
-  return weights;
+  return gatherShards(indexFile, await readWeightMap(indexFile), find, (file) => fileWeights(file, read));
 }
 
-/** Bytes of an index, which has a line for each tensor. */
-const largestIndex = 2 ** 24;
-
 export async function readWeightMap(indexFile: string): Promise<Map<string, string>> {
-  const { weight_map: map } = await readJsonObject(indexFile, largestIndex);
-  if (typeof map !== 'object' || map === null)
-    throw new InputError(`${indexFile}: expected a weight_map from tensors to files`);
-  const entries = Object.entries(map);
-  for (const [name, file] of entries)
-    if (typeof file !== 'string' || path.basename(file) !== file || ['', '.', '..'].includes(file))
-      throw new InputError(
-        `${indexFile}: ${name}: expected the name of a file, found ${JSON.stringify(file)}`,
-      );
-  return new Map(entries as [string, string][]);
+  return weightMapOf(indexFile, await readJsonObject(indexFile, largestIndex));
 }

@@ -1,9 +1,9 @@
 import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { readFully } from '../checkpoint/file-bytes.js';
-import { widenBfloat16, widenFloat16 } from '../checkpoint/half-precision.js';
 import type { FilePlace, FloatWeight } from '../engine/engine.js';
 import { InputError } from '../errors.js';
+import { widenInPlace } from './widened.js';
 
 /** A weight's bytes as they are stored. @throws InputError when its file has become shorter */
 export async function readStored(weight: FloatWeight): Promise<Uint8Array> {
@@ -25,21 +25,6 @@ export async function readValues(weight: FloatWeight): Promise<Float32Array> {
   await readPart(weight, new Uint8Array(values.buffer, is32Bit ? 0 : weight.byteLength));
   widenInPlace(values, weight.type);
   return values;
-}
-
-/** @param bytes numbers of that type */
-export function widened(bytes: Uint8Array, type: FloatWeight['type']): Float32Array {
-  if (type === 'float32') return new Float32Array(bytes.slice().buffer);
-  const values = new Float32Array(bytes.byteLength / 2);
-  new Uint8Array(values.buffer).set(bytes, bytes.byteLength);
-  widenInPlace(values, type);
-  return values;
-}
-
-/** @param values 16-bit numbers in the second half of its bytes */
-function widenInPlace(values: Float32Array, type: FloatWeight['type']): void {
-  if (type === 'float16') widenFloat16(values);
-  if (type === 'bfloat16') widenBfloat16(values);
 }
 
 async function readPart(weight: FilePlace, target: Uint8Array): Promise<void> {

@@ -1,8 +1,11 @@
-import { expect, test } from 'vitest';
+import * as nodeModule from 'onnxruntime-node';
+import * as webModule from 'onnxruntime-web';
+import { describe, expect, test } from 'vitest';
 import { openRuntime } from './c-interface.js';
 import { openNpmRuntime } from './npm-binding.js';
 import { encodeModel, type OnnxNode, type OnnxType } from './protobuf.js';
 import type { HostArray, Runtime } from './runtime.js';
+import { difference } from '../../../test/support/fixture.js';
 
 interface Values {
   readonly name: string;
@@ -83,35 +86,84 @@ const models: Record<string, { nodes: OnnxNode[]; inputs: Values[]; outputs: Val
   },
 };
 
-test.each(Object.entries(models))(
-  'both interfaces compute %s equally',
-  async (_, { nodes, inputs, outputs }) => {
-    const expected = await compute(await openNpmRuntime({ threads: 2 }), nodes, inputs, outputs);
-    const found = await compute(openRuntime({ threads: 2 }), nodes, inputs, outputs);
-    expect(found).toEqual(expected);
-    expect(expected).not.toEqual(outputs.map((output) => fill(output, 99)));
-  },
-);
+webModule.env.wasm.numThreads = 1;
 
-test('misuse throws', async () => {
-  const runtime = await openNpmRuntime({ threads: 1 });
-  const pair = matrix('x', 2);
+// what the second gives in Node is what it gives in a page
+const runtimes = {
+  'onnxruntime-node': openNpmRuntime(nodeModule, () => ({ intraOpNumThreads: 2 })),
+  'onnxruntime-web': openNpmRuntime(webModule, () => ({ executionProviders: ['wasm'] })),
+};
+
+test('sessions with files that are made and run side by side do not disturb each other', async () => {
+  const runtime = openNpmRuntime(webModule, (folder) => ({
+    externalData: [{ path: 'weights', data: new Blob([new Float32Array([0, Number(folder), 7])]) }],
+  }));
   const model = encodeModel({
+    nodes: [{ type: 'Add', inputs: ['x', 'w'], outputs: ['y'] }],
+    initializers: [
+      { ...matrix('w', 2), type: 'float32', data: { location: 'weights', offset: 4, byteLength: 8 } },
+    ],
+    inputs: [matrix('x', 2)],
+    outputs: [matrix('y', 2)],
+  });
+  const results = await Promise.all(
+    Array.from({ length: 8 }, async (_, i) => {
+      const session = await runtime.createSession(model, ['x'], ['y'], { weightsFolder: String(100 * i) });
+      const x = runtime.createTensor(new Float32Array([i, i]), [2]);
+      const y = runtime.createTensor(new Float32Array(2), [2]);
+      await session.run([x], [y]);
+      return [...y.data];
+    }),
+  );
+  expect(results).toEqual(Array.from({ length: 8 }, (_, i) => [101 * i, 7 + i]));
+});
+
+describe.each(Object.entries(runtimes))('%s', (_, runtime) => {
+  test.each(Object.entries(models))(
+    'computes %s as the C interface does',
+    async (_, { nodes, inputs, outputs }) => {
+      const expected = await compute(openRuntime({ threads: 2 }), nodes, inputs, outputs);
+      const found = await compute(runtime, nodes, inputs, outputs);
+      found.forEach((data, i) => {
+        expect(data.constructor).toBe(expected[i]!.constructor);
+        expect(difference(data, expected[i]!)).toBeLessThan(1e-6);
+      });
+      expect(found).not.toEqual(outputs.map((output) => fill(output, 99)));
+    },
+  );
+
+  const pair = matrix('x', 2);
+  const relu = encodeModel({
     nodes: [{ type: 'Relu', inputs: ['x'], outputs: ['y'] }],
     initializers: [],
     inputs: [pair],
     outputs: [matrix('y', 2)],
   });
-  const session = await runtime.createSession(model, ['x'], ['y']);
-  const two = runtime.createTensor(new Float32Array(2), [2]);
-  const three = runtime.createTensor(new Float32Array(3), [3]);
-  expect(() => runtime.createTensor(new Float32Array(3), [2])).toThrow();
-  await expect(session.run([], [two])).rejects.toThrow(TypeError);
-  await expect(session.run([three], [two])).rejects.toThrow(/invalid dimensions/);
-  three.release();
-  three.release();
-  await expect(session.run([three], [two])).rejects.toThrow(TypeError);
-  session.release();
-  session.release();
-  await expect(session.run([two], [two])).rejects.toThrow(TypeError);
+
+  test('misuse throws', async () => {
+    const session = await runtime.createSession(relu, ['x'], ['y']);
+    const two = runtime.createTensor(new Float32Array(2), [2]);
+    const three = runtime.createTensor(new Float32Array(3), [3]);
+    expect(() => runtime.createTensor(new Float32Array(3), [2])).toThrow();
+    await expect(session.run([], [two])).rejects.toThrow(TypeError);
+    await expect(session.run([three], [two])).rejects.toThrow(/invalid dimensions/);
+    await expect(session.run([two], [three])).rejects.toThrow('the output y: expected [3], found [2]');
+    three.release();
+    three.release();
+    await expect(session.run([three], [two])).rejects.toThrow(TypeError);
+    session.release();
+    session.release();
+    await expect(session.run([two], [two])).rejects.toThrow(TypeError);
+  });
+
+  test('a signal stops what has not begun', async () => {
+    const session = await runtime.createSession(relu, ['x'], ['y']);
+    const two = runtime.createTensor(new Float32Array(2), [2]);
+    const controller = new AbortController();
+    const first = session.run([two], [two]);
+    const second = session.run([two], [two], controller.signal);
+    controller.abort(new Error('no more'));
+    await expect(first).resolves.toBeUndefined();
+    await expect(second).rejects.toThrow('no more');
+  });
 });

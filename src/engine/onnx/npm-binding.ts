@@ -1,66 +1,103 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
-import type { HostArray, Runtime, RuntimeTensor } from './runtime.js';
+import type { Runtime, RuntimeTensor, SessionOptions } from './runtime.js';
+
+/** What `onnxruntime-node` and `onnxruntime-web` both export. */
+export type NpmModule = Pick<typeof import('onnxruntime-node'), 'InferenceSession' | 'Tensor'>;
+
+/** In onnxruntime-web all sessions have one stack and one table of files: what overlaps overwrites the other's. */
+let last: Promise<unknown> = Promise.resolve();
+
+function inTurn<Result>(call: () => Promise<Result>): Promise<Result> {
+  const result = last.then(call).catch((error: unknown) => {
+    // WebAssembly throws addresses
+    throw error instanceof Error ? error : new Error('ONNX Runtime stopped: is there memory enough?');
+  });
+  last = result.catch(() => undefined);
+  return result;
+}
+
+/** Tensors that have not been released. */
+const usable = new WeakSet<RuntimeTensor>();
 
 /**
- * ONNX Runtime through the interface that `onnxruntime-node` and `onnxruntime-web` share. It refuses shared memory,
- * and copies every output once more than `openRuntime` does: it is what tests compare with.
+ * ONNX Runtime through the interface of its npm packages. It refuses shared memory, and copies every output once more
+ * than `openRuntime` does. Sessions are created and run one at a time; a signal stops what has not begun.
  *
- * @param options.threads the threads that compute a run; each session has its own
+ * @param settings of a session whose weights lie in that folder
  */
-export async function openNpmRuntime({ threads }: { readonly threads: number }): Promise<Runtime> {
-  const { InferenceSession, Tensor } = await import('onnxruntime-node');
-  const tensors = new WeakMap<RuntimeTensor, Tensor>();
-
-  const toTensor = (data: HostArray, shape: readonly number[]): Tensor => {
+export function openNpmRuntime(
+  { InferenceSession, Tensor }: NpmModule,
+  settings: (weightsFolder: string | undefined) => InferenceSession.SessionOptions,
+): Runtime {
+  const toTensor = ({ data, shape }: Pick<RuntimeTensor, 'data' | 'shape'>): Tensor => {
     if (data instanceof Float32Array) return new Tensor('float32', data, shape);
     if (data instanceof Int32Array) return new Tensor('int32', data, shape);
     return new Tensor('bool', data, shape);
   };
 
-  const byName = (names: readonly string[], values: readonly RuntimeTensor[]): InferenceSession.FeedsType => {
-    if (values.length !== names.length)
-      throw new TypeError(`expected ${names.length} tensors (${names.join(', ')}), found ${values.length}`);
-    return Object.fromEntries(
-      names.map((name, i) => {
-        const tensor = tensors.get(values[i]!);
-        if (!tensor) throw new TypeError('a tensor has been released, or is of another runtime');
-        return [name, tensor];
-      }),
-    );
-  };
-
   return {
     createTensor(data, shape) {
+      // says whether they belong together
+      toTensor({ data, shape });
       const tensor: RuntimeTensor = {
         data,
         shape,
         release: () => {
-          tensors.delete(tensor);
+          usable.delete(tensor);
         },
       };
-      tensors.set(tensor, toTensor(data, shape));
+      usable.add(tensor);
       return tensor;
     },
-    async createSession(model, inputNames, outputNames) {
-      const session = await InferenceSession.create(model, {
-        intraOpNumThreads: threads,
-        interOpNumThreads: 1,
-        logSeverityLevel: 4,
-        // otherwise the pool of one session takes the cores from the next one for a while after a run
-        extra: { session: { force_spinning_stop: '1' } },
-      });
+    async createSession(model, inputNames, outputNames, options = {}) {
+      const session = await inTurn(() => InferenceSession.create(model, withDefaults(options, settings)));
       let released = false;
       return {
-        async run(inputs, outputs) {
+        async run(inputs, outputs, signal) {
           if (released) throw new TypeError('this session has been released');
-          await session.run(byName(inputNames, inputs), byName(outputNames, outputs));
+          requireUsable(inputNames, inputs);
+          requireUsable(outputNames, outputs);
+          const given = Object.fromEntries(inputNames.map((name, i) => [name, toTensor(inputs[i]!)]));
+          const results = await inTurn(async () => {
+            signal?.throwIfAborted();
+            // onnxruntime-web does not fill tensors that are given for outputs
+            return session.run(given, outputNames);
+          });
+          signal?.throwIfAborted();
+          for (const [i, name] of outputNames.entries()) copy(name, results[name]!, outputs[i]!);
         },
         release() {
           if (released) return;
           released = true;
-          void session.release();
+          void inTurn(() => session.release());
         },
       };
     },
   };
+}
+
+function withDefaults(
+  { weightsFolder, prepack = true }: SessionOptions,
+  settings: (weightsFolder: string | undefined) => InferenceSession.SessionOptions,
+): InferenceSession.SessionOptions {
+  const given = settings(weightsFolder);
+  const session = {
+    ...(given.extra?.session as object | undefined),
+    ...(!prepack && { disable_prepacking: '1' }),
+  };
+  // errors are thrown, with the message that would be logged
+  return { logSeverityLevel: 4, ...given, extra: { ...given.extra, session } };
+}
+
+function requireUsable(names: readonly string[], tensors: readonly RuntimeTensor[]): void {
+  if (tensors.length !== names.length)
+    throw new TypeError(`expected ${names.length} tensors (${names.join(', ')}), found ${tensors.length}`);
+  if (!tensors.every((tensor) => usable.has(tensor)))
+    throw new TypeError('a tensor has been released, or is of another runtime');
+}
+
+function copy(name: string, { data, dims }: Tensor, target: RuntimeTensor): void {
+  if (dims.join() !== target.shape.join())
+    throw new Error(`the output ${name}: expected [${target.shape.join(', ')}], found [${dims.join(', ')}]`);
+  target.data.set(data as Uint8Array);
 }
