@@ -39,8 +39,15 @@ export interface NormalizedText {
   readonly ends: readonly number[];
 }
 
-/** @param offset of the text in a longer one, added to all places */
-export function normalize(text: string, normalizer: BertNormalizer, offset = 0): NormalizedText {
+/** Characters that keep their places. */
+const plain = /^[ -~]*$/;
+/** The places of a short text of such characters. */
+const plainStarts = Array.from({ length: 64 }, (_, place) => place);
+const plainEnds = plainStarts.map((place) => place + 1);
+
+export function normalize(text: string, normalizer: BertNormalizer): NormalizedText {
+  if (text.length <= plainStarts.length && plain.test(text))
+    return { text: normalizer.lowercase ? text.toLowerCase() : text, starts: plainStarts, ends: plainEnds };
   const { clean_text, handle_chinese_chars, lowercase } = normalizer;
   const stripsAccents = normalizer.strip_accents ?? lowercase;
   let result = '';
@@ -60,8 +67,8 @@ export function normalize(text: string, normalizer: BertNormalizer, offset = 0):
     if (handle_chinese_chars && flags & chinese) written = ` ${written} `;
     result += written;
     for (let i = 0; i < written.length; i++) {
-      starts.push(offset + start);
-      ends.push(offset + end);
+      starts.push(start);
+      ends.push(end);
     }
   }
   return { text: result, starts, ends };
@@ -104,3 +111,6 @@ export function splitWords(text: string, from = 0, to = text.length): Stretch[] 
 
 /** What stands between white space that no normalizer removes: words are made within each alone. */
 export const chunkPattern = /[^\t\n\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/g;
+
+/** The same text, which keeps no longer one in memory that it was cut out of. */
+export const detached = (text: string): string => ` ${text}`.slice(1);

@@ -1,12 +1,5 @@
-import { WordPiece } from '@huggingface/tokenizers';
 import { addedTokenFinder, type AddedToken } from './added-tokens.js';
-import {
-  chunkPattern,
-  normalize,
-  splitWords,
-  type BertNormalizer,
-  type NormalizedText,
-} from './bert-words.js';
+import { chunkPattern, detached, normalize, splitWords, type BertNormalizer } from './bert-words.js';
 
 /** The tokens of a text, without those that a model adds; place i of each list is about token i. */
 export interface Pieces {
@@ -76,75 +69,119 @@ export function createPieces(options: PieceOptions): (text: string) => Pieces {
 
 function stretchPieces(options: PieceOptions, sought: readonly AddedToken[]): AddPieces {
   const find = addedTokenFinder(sought);
-  const addWord = wordPieces(options);
-  return (pieces, text, offset, firstWord) => {
-    const normalized = normalize(text, options.normalizer, offset);
-    const { starts, ends } = normalized;
+  const match = wordMatcher(options);
+  return (pieces, stretch, offset, firstWord) => {
+    const { text, starts, ends } = normalize(stretch, options.normalizer);
     let word = firstWord;
     let place = 0;
-    const addWords = (upTo: number) => {
-      for (const { from, to } of splitWords(normalized.text, place, upTo))
-        addWord(pieces, normalized, from, to, word++);
+    const add = (id: number, from: number, to: number) => {
+      push(pieces, id, offset + starts[from]!, offset + ends[to - 1]!, word);
     };
-    for (const { id, from, to } of find(normalized.text)) {
+    const addWords = (upTo: number) => {
+      for (const { from, to } of splitWords(text, place, upTo)) {
+        for (const { id, start, end } of match(text.slice(from, to))) add(id, from + start, from + end);
+        word++;
+      }
+    };
+    for (const { id, from, to } of find(text)) {
       addWords(from);
-      push(pieces, id, starts[from]!, ends[to - 1]!, word++);
+      add(id, from, to);
+      word++;
       place = to;
     }
-    addWords(normalized.text.length);
+    addWords(text.length);
     return word;
   };
 }
 
-/** The greedy longest-match pieces of a word, or the unknown token. */
-function wordPieces({ ids, unknown, longestWord }: PieceOptions) {
-  const model = new WordPiece({
-    type: 'WordPiece',
-    vocab: Object.fromEntries(ids),
-    unk_token: unknown,
-    continuing_subword_prefix: continuation,
-    max_input_chars_per_word: longestWord,
-  });
-  return (pieces: Pieces, { text, starts, ends }: NormalizedText, from: number, to: number, word: number) => {
-    const found = model.encode([text.slice(from, to)]);
-    const isUnknown = found[0] === unknown;
-    let start = from;
-    for (const piece of found) {
-      const length = piece.length - (start > from ? continuation.length : 0);
-      const end = isUnknown ? to : start + length;
-      push(pieces, ids.get(piece)!, starts[start]!, ends[end - 1]!, word);
+/** A piece and where in its word it stands. */
+interface Match {
+  readonly id: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The longest pieces that a word begins and goes on with, or the unknown token. */
+function wordMatcher({ ids, unknown, longestWord }: PieceOptions): (word: string) => Match[] {
+  const beginnings = piecesWith('', ids);
+  const continuations = piecesWith(continuation, ids);
+  const unknownId = ids.get(unknown)!;
+  return (word) => {
+    const unmatched = [{ id: unknownId, start: 0, end: word.length }];
+    if (word.length > longestWord && Array.from(word).length > longestWord) return unmatched;
+    const matches: Match[] = [];
+    for (let start = 0; start < word.length;) {
+      const { idOf, longest } = start === 0 ? beginnings : continuations;
+      let end = Math.min(word.length, start + longest);
+      let id = idOf.get(word.slice(start, end));
+      while (id === undefined && --end > start) id = idOf.get(word.slice(start, end));
+      if (id === undefined) return unmatched;
+      matches.push({ id, start, end });
       start = end;
     }
+    return matches;
   };
+}
+
+/** The pieces with a prefix, by what follows it, and the length of the longest. */
+function piecesWith(prefix: string, ids: ReadonlyMap<string, number>) {
+  const idOf = new Map<string, number>();
+  let longest = 1;
+  for (const [piece, id] of ids) {
+    if (!piece.startsWith(prefix)) continue;
+    idOf.set(piece.slice(prefix.length), id);
+    longest = Math.max(longest, piece.length - prefix.length);
+  }
+  return { idOf, longest };
 }
 
 /** Chunks whose pieces are remembered, and characters of the longest of them. */
 const mostChunks = 2 ** 16;
 const longestChunk = 32;
+/** Chunks of which it is remembered that they came once. */
+const mostSeen = 2 ** 12;
 
-/** Words repeat: the pieces of what stands between white space are mostly remembered. */
+/** Words repeat: the pieces of what stands between white space are remembered once it comes again. */
 function chunkPieces(addStretch: AddPieces): AddPieces {
-  const known = new Map<string, Pieces & { readonly wordCount: number }>();
-  const piecesOf = (chunk: string) => {
-    const remembered = known.get(chunk);
-    if (remembered) return remembered;
+  const known = new Map<string, PackedPieces>();
+  const seen = new Set<string>();
+  const remember = (chunk: string): PackedPieces => {
     const pieces = noPieces();
-    const found = { ...pieces, wordCount: addStretch(pieces, chunk, 0, 0) };
-    if (chunk.length <= longestChunk) {
-      if (known.size >= mostChunks) known.clear();
-      known.set(chunk, found);
-    }
-    return found;
+    const wordCount = addStretch(pieces, chunk, 0, 0);
+    const packed = pack(pieces, wordCount);
+    if (known.size >= mostChunks) known.clear();
+    known.set(detached(chunk), packed);
+    return packed;
+  };
+  const comesAgain = (chunk: string): boolean => {
+    if (chunk.length > longestChunk) return false;
+    if (seen.delete(chunk)) return true;
+    if (seen.size >= mostSeen) seen.clear();
+    seen.add(detached(chunk));
+    return false;
   };
   return (pieces, text, offset, firstWord) => {
     let word = firstWord;
     for (const { 0: chunk, index } of text.matchAll(chunkPattern)) {
-      const { ids, starts, ends, words, wordCount } = piecesOf(chunk);
-      const start = offset + index;
-      for (let i = 0; i < ids.length; i++)
-        push(pieces, ids[i]!, start + starts[i]!, start + ends[i]!, word + words[i]!);
-      word += wordCount;
+      const packed = known.get(chunk) ?? (comesAgain(chunk) ? remember(chunk) : undefined);
+      word = packed
+        ? addPacked(pieces, packed, offset + index, word)
+        : addStretch(pieces, chunk, offset + index, word);
     }
     return word;
   };
+}
+
+/** In one list, which is read faster than several: how many words, then id, start, end and word of each piece. */
+type PackedPieces = readonly number[];
+
+const pack = ({ ids, starts, ends, words }: Pieces, wordCount: number): PackedPieces => [
+  wordCount,
+  ...ids.flatMap((id, i) => [id, starts[i]!, ends[i]!, words[i]!]),
+];
+
+function addPacked(pieces: Pieces, packed: PackedPieces, offset: number, word: number): number {
+  for (let i = 1; i < packed.length; i += 4)
+    push(pieces, packed[i]!, offset + packed[i + 1]!, offset + packed[i + 2]!, word + packed[i + 3]!);
+  return word + packed[0]!;
 }
