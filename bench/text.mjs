@@ -1,5 +1,6 @@
 // Encoding and training beside the Rust tokenizers, and the memory of a stream, in one run:
-// `npm run bench:text [-- --python PATH] [--rounds 5]`.
+// `npm run bench:text [-- --python PATH] [--rounds 3]`. One thread each where nothing else is said; Node collects
+// garbage in others besides, which the cores show.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -22,8 +23,7 @@ mkdirSync(folder, { recursive: true });
 const tokenizer = `${folder}/tokenizer`;
 await writeSampleTokenizer(tokenizer);
 
-const ours = (args, options = []) =>
-  measure(process.execPath, [...options, `bench/text-${args[0]}.mjs`, ...args.slice(1)]);
+const ours = (args) => measure(process.execPath, ['bench/text-ours.mjs', ...args]);
 const rust = (threads, args) =>
   measure(flags.python, ['bench/peers/text.py', ...args], {
     TOKENIZERS_PARALLELISM: String(threads > 1),
@@ -38,7 +38,7 @@ writeFileSync('bench/results/text.json', `${JSON.stringify(results, null, 2)}\n`
 function takeTurns(contenders) {
   const measured = Object.fromEntries(Object.keys(contenders).map((name) => [name, []]));
   for (let round = 0; round < Number(flags.rounds); round++)
-    for (const [name, run] of Object.entries(contenders)) measured[name].push(run(round));
+    for (const [name, run] of Object.entries(contenders)) measured[name].push(run());
   return measured;
 }
 
@@ -53,8 +53,8 @@ function encodeAll() {
       ...['--method', method, '--passes', flags.passes],
     ];
     const runs = takeTurns({
-      'ours, tokenizer(texts)': () => ours(['ours', ...args('call')]),
-      'ours, tokenizer.encode(text)': () => ours(['ours', ...args('encode')]),
+      'ours, tokenizer(texts)': () => ours(args('call')),
+      'ours, tokenizer.encode(text)': () => ours(args('encode')),
       ...(hasPeer && {
         'Rust, encode_batch': () => rust(1, args('encode_batch')),
         'Rust, encode_batch_fast': () => rust(1, args('encode_batch_fast')),
@@ -70,6 +70,7 @@ function encodeAll() {
   return encoded;
 }
 
+/** The first pass of a process, the first of a tokenizer in a process that has run others, and those that follow. */
 function printEncoding(title, runs, bytes) {
   const speed = (list, of) => (bytes / 1e6 / median(list.map(of))).toFixed(2);
   const first = (run) => run.first;
@@ -118,7 +119,7 @@ async function trainAll() {
     const args = ['train', '--corpus', corpus, '--vocab-size', String(size), '--output', output];
     const withPieces = (run) => ({ ...run, pieces: JSON.parse(readFileSync(output, 'utf8')) });
     const runs = takeTurns({
-      ours: () => withPieces(ours(['ours', ...args])),
+      ours: () => withPieces(ours(args)),
       ...(hasPeer && {
         Rust: () => withPieces(rust(1, args)),
         'Rust, 2 threads': () => withPieces(rust(2, args)),
@@ -203,10 +204,11 @@ function streamAll() {
   for (const [task, name, texts] of tasks) {
     console.error(`streaming through ${task}`);
     const model = `test/fixtures/pipelines/models/${name}`;
-    const args = ['--task', task, '--model', model, '--texts', writeJson(`${folder}/texts.json`, texts)];
+    const file = writeJson(`${folder}/texts.json`, texts);
+    const args = ['bench/text-memory.mjs', '--task', task, '--model', model, '--texts', file];
     measured[task] = {
-      resident: ours(['memory', ...args]),
-      'heap in use': ours(['memory', ...args], ['--expose-gc']),
+      resident: measure(process.execPath, args),
+      'heap in use': measure(process.execPath, ['--expose-gc', ...args]),
     };
   }
   for (const [task, kinds] of Object.entries(measured)) {

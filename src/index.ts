@@ -48,6 +48,21 @@ export { inspect, type Inspection } from './inspect/inspect.js';
 export { pipeline } from './pipelines/node.js';
 export type { Pipeline, Pipelines, TaskName } from './pipelines/pipelines.js';
 export { readDocuments } from './data/corpus.js';
+export {
+  createIndexedDatasetBuilder,
+  type BuilderOptions,
+  type IndexedDatasetBuilder,
+} from './data/indexed/builder.js';
+export { mergeDatasets, splitDataset, type DatasetPart } from './data/indexed/combine.js';
+export { openIndexedDataset, type IndexedDataset } from './data/indexed/open.js';
+export type { TokenType, Tokens, WrittenTokenType } from './data/indexed/token-types.js';
+export { requireVocabulary } from './data/indexed/vocabulary.js';
+export type { DocumentsBy, PreprocessOptions, PreprocessProgress } from './data/preprocess/options.js';
+export {
+  preprocess,
+  type PreprocessedDataset,
+  type PreprocessSummary,
+} from './data/preprocess/preprocess.js';
 export { trainWordPiece } from './text/wordpiece-trainer.js';
 export type { BatchEncoding, TokenizeOptions } from './text/batch.js';
 export type { EncodedText } from './text/encoding.js';

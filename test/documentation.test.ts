@@ -74,6 +74,7 @@ beforeAll(() => {
 describe.each([
   'README.md',
   'docs/pretraining.md',
+  'docs/data.md',
   'docs/inference.md',
   'docs/pipelines.md',
   'docs/conversion.md',

@@ -134,7 +134,7 @@ function check(tokenizer: Tokenizer, { text, text_pair, options, encodings }: Ca
   const windows = tokenizer.encodeWindows(
     text as TextOrWords,
     (text_pair?.length ? text_pair : null) as TextOrWords | null,
-    options as EncodeOptions,
+    options,
   );
   const found = options.return_overflowing_tokens ? windows : windows.slice(0, 1);
   expect(

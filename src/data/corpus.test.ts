@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { InputError } from '../errors.js';
-import { readDocuments, splitSentences, streamTexts } from './corpus.js';
+import { readDocuments, streamTexts } from './corpus.js';
 
 let folder: string;
 beforeEach(async () => {
@@ -65,28 +65,6 @@ describe('readDocuments', () => {
       const other = await file('other.jsonl', line);
       expect(await rejected(other)).toBe(`${other}, line 1: expected a JSON object with a "text" string`);
     }
-  });
-});
-
-describe('splitSentences', () => {
-  it('joins lines that are broken anywhere', () => {
-    expect(splitSentences('Call me\nIshmael. Some years\r\n  ago I sailed.')).toEqual([
-      'Call me Ishmael.',
-      'Some years ago I sailed.',
-    ]);
-  });
-
-  it('ends a sentence with its paragraph', () => {
-    expect(splitSentences('CHAPTER 1\n\nLoomings\r\n \r\nCall me Ishmael.\n')).toEqual([
-      'CHAPTER 1',
-      'Loomings',
-      'Call me Ishmael.',
-    ]);
-  });
-
-  it('finds none where there is no text', () => {
-    expect(splitSentences('')).toEqual([]);
-    expect(splitSentences(' \n\n\t')).toEqual([]);
   });
 });
 

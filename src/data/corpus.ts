@@ -138,15 +138,3 @@ function textOfLine(line: string, where: string): string {
   if (typeof text !== 'string') throw new InputError(`${where}: expected a JSON object with a "text" string`);
   return text;
 }
-
-const segmenter = new Intl.Segmenter('en', { granularity: 'sentence' });
-
-/** Sentences of prose whose lines may be broken anywhere and whose paragraphs are parted by blank lines. */
-export function splitSentences(text: string): string[] {
-  const paragraphs = text.split(/\n\s*\n/).map((paragraph) => paragraph.replace(/\s+/g, ' ').trim());
-  return paragraphs.flatMap((paragraph) =>
-    Array.from(segmenter.segment(paragraph), ({ segment }) => segment.trim()).filter(
-      (sentence) => sentence !== '',
-    ),
-  );
-}

@@ -1,6 +1,6 @@
 import { InputError } from '../errors.js';
 import type { Tokenizer } from '../text/tokenizer.js';
-import { splitSentences } from './corpus.js';
+import { splitSentences } from './sentences.js';
 
 /** Token ids of documents and their sentences, in memory that threads share. */
 export interface TokenizedCorpus {

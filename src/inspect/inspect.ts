@@ -1,4 +1,4 @@
-/** What a checkpoint, an archive, a file of weights or a model folder holds; nothing in it is executed. */
+/** What a checkpoint, an archive, a file of weights, a model folder or a data set holds; nothing in it is executed. */
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { openFile, readBytes, type ByteSource } from '../checkpoint/byte-source.js';
@@ -11,6 +11,7 @@ import { isHarmless } from '../checkpoint/torch/known-values.js';
 import { readTorch } from '../checkpoint/torch/read.js';
 import { elementsOf } from '../checkpoint/torch/tensor.js';
 import { InputError } from '../errors.js';
+import { datasetPrefix, inspectDataset, type InspectedDataset } from './dataset.js';
 import { treeOf, type TreeNode } from './tree.js';
 
 export interface InspectedFile {
@@ -42,12 +43,16 @@ export interface Inspection {
   readonly checkpoint?: InspectedCheckpoint;
   /** Of a model folder. */
   readonly config?: Readonly<Record<string, unknown>>;
+  /** Of a data set. */
+  readonly dataset?: InspectedDataset;
   /** Why it cannot be used as it is. */
   readonly problem?: string;
 }
 
 /** @throws InputError for what is neither of these */
 export async function inspect(source: string): Promise<Inspection> {
+  const prefix = await datasetPrefix(source);
+  if (prefix !== undefined) return { source, files: [], dataset: await inspectDataset(prefix) };
   const status = await stat(source).catch((error: unknown) => {
     throw new InputError(`${source}: cannot be opened: ${(error as Error).message}`, { cause: error });
   });
