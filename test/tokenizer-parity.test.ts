@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { InputError } from '../src/errors.js';
 import { bertNormalizer, normalize, splitWords, type BertNormalizer } from '../src/text/bert-words.js';
 import { readTokenizer } from '../src/text/tokenizer-files.js';
-import type { EncodeOptions, TextOrWords, Tokenizer } from '../src/text/tokenizer.js';
+import type { TextOrWords, Tokenizer } from '../src/text/tokenizer.js';
 import type { TokenizeOptions } from '../src/text/batch.js';
 import { codePointOffsets, fixture, readGzippedJson } from './support/fixture.js';
 import { temporaryFolder } from './support/workspace.js';
