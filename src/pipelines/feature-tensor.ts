@@ -1,3 +1,4 @@
+import { sizeOf } from '../graph/value.js';
 import type { Tensor } from '../pretrained/tensors.js';
 import type { Features } from './feature-extraction.js';
 
@@ -12,8 +13,11 @@ export interface FeatureTensor extends Tensor {
 /** Of several texts, [texts, tokens, hidden] or [texts, hidden]: fewer tokens than the most are followed by zeros. */
 export function toFeatureTensor(texts: readonly Features[]): FeatureTensor {
   const [first] = texts;
-  const rest = first?.dims.map((_, axis) => Math.max(...texts.map(({ dims }) => dims[axis]!))) ?? [];
-  const size = rest.reduce((product, length) => product * length, 1);
+  const rest = texts.reduce(
+    (most, { dims }) => most.map((length, axis) => Math.max(length, dims[axis]!)),
+    first?.dims ?? [],
+  );
+  const size = sizeOf(rest);
   const data = new Float32Array(texts.length * size);
   texts.forEach((text, i) => {
     data.set(text.data, i * size);

@@ -52,7 +52,7 @@ export function encodeBatch(
     const returned = return_overflowing_tokens ? windows : windows.slice(0, 1);
     return returned.map((encoded) => ({ sample, encoded }));
   });
-  const longest = Math.max(...rows.map(({ encoded }) => encoded.input_ids.length));
+  const longest = rows.reduce((most, { encoded }) => Math.max(most, encoded.input_ids.length), 0);
   const length = paddedLength(longest, options, model_max_length);
   const side = options.padding_side ?? padding_side;
   if (!['left', 'right'].includes(side))

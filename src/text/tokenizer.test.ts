@@ -106,6 +106,12 @@ describe('createTokenizer', () => {
     );
   });
 
+  it('takes more texts at once than a function takes arguments', () => {
+    const { input_ids } = tokenizer(new Array<string>(150_000).fill('d'), { padding: true });
+    expect(input_ids).toHaveLength(150_000);
+    expect(input_ids.at(-1)).toEqual([2, 7, 3]);
+  });
+
   it.each([
     [[], 'the vocabulary is empty'],
     [['[PAD]', 'a', 'b', 'a'], 'the vocabulary: "a" stands on lines 2 and 4'],
