@@ -41,12 +41,10 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainSummar
     onEvent?.({ kind: 'tokenizing', done, total }),
   );
   const { train, heldOut } = splitCorpus(corpus, options.heldOutFraction ?? 0.05);
-  const run = describeRun(options, config, tokenizer, corpus);
+  const fresh = resolveTask(options, config, tokenizer, { train, heldOut });
+  const run = describeRun(fresh, tokenizer, corpus);
   const resumed = options.resume ? await findResumed(options, run) : undefined;
-  const task = {
-    ...resolveTask(options, config, tokenizer, { train, heldOut }),
-    ...(resumed && { resumed }),
-  };
+  const task = { ...fresh, ...(resumed && { resumed }) };
   // says what is wrong with either before anything is written
   for (const part of [train, heldOut]) pretrainingSamples(part, task.samples);
   await openOutput(output, options);

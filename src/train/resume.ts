@@ -5,34 +5,28 @@ import type { Manifest } from '../checkpoint/training/manifest.js';
 import { findTrainingCheckpoint, type FoundCheckpoint } from '../checkpoint/training/read.js';
 import type { TokenizedCorpus } from '../data/tokenized-corpus.js';
 import { InputError, shown } from '../errors.js';
-import type { MegatronBertConfig } from '../model/config.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import type { PretrainOptions } from './pretrain-options.js';
+import type { PretrainTask } from './pretrain-rank.js';
 
 /** In the folder of a run. */
 export const checkpointsOf = (output: string) => path.join(output, 'checkpoints');
 
 /** What must be the same where a run goes on: another model, text or order of samples would be another run. */
 export function describeRun(
-  {
-    sequenceLength = 128,
-    microBatchSize = 8,
-    globalBatchSize = microBatchSize,
-    seed = 1234,
-    rampupBatchSize,
-  }: PretrainOptions,
-  config: MegatronBertConfig,
+  { config, samples, batches }: PretrainTask,
   tokenizer: Tokenizer,
   corpus: TokenizedCorpus,
 ): Manifest['run'] {
   const hash = (data: string | Uint8Array) => createHash('sha256').update(data).digest('hex');
   const { tokens } = corpus;
+  const { globalBatchSize, rampUp } = batches;
   return {
     config: JSON.parse(JSON.stringify(config)) as unknown,
-    sequence_length: sequenceLength,
+    sequence_length: samples.sequenceLength,
     global_batch_size: globalBatchSize,
-    rampup_batch_size: rampupBatchSize ?? null,
-    seed,
+    rampup_batch_size: rampUp ? [rampUp.start, rampUp.increment, rampUp.samples] : null,
+    seed: samples.seed,
     vocabulary: hash(tokenizer.vocab.join('\n')),
     text: hash(new Uint8Array(tokens.buffer, tokens.byteOffset, tokens.byteLength)),
   };
