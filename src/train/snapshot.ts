@@ -1,6 +1,7 @@
 /** A rank's state, copied so that another thread can write it to disk while the rank goes on. */
 import type { ParameterState } from '../checkpoint/training/write.js';
 import type { Engine } from '../engine/engine.js';
+import { sizeOf } from '../graph/value.js';
 import type { OwnParameters } from './parameters.js';
 
 /** Plain data, whose memory is shared. */
@@ -17,15 +18,13 @@ const taken = 1;
 
 export function createSnapshot(parameters: OwnParameters): Snapshot {
   const described = [...parameters].map(([name, { value }]) => ({ name, shape: value.shape }));
-  const length = described.reduce((sum, { shape }) => sum + 3 * elements(shape), 0);
+  const length = described.reduce((sum, { shape }) => sum + 3 * sizeOf(shape), 0);
   return {
     state: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT),
     values: new SharedArrayBuffer(length * Float32Array.BYTES_PER_ELEMENT),
     parameters: described,
   };
 }
-
-const elements = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1);
 
 /** Copies the parameters; waits first until the copy before is on disk. */
 export async function takeSnapshot(
@@ -49,7 +48,7 @@ export async function takeSnapshot(
 export function statesOf({ values, parameters }: Snapshot): ParameterState[] {
   let offset = 0;
   const next = (shape: readonly number[]) => {
-    const numbers = new Float32Array(values, offset, elements(shape));
+    const numbers = new Float32Array(values, offset, sizeOf(shape));
     offset += numbers.byteLength;
     return numbers;
   };

@@ -6,8 +6,9 @@ import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { InputError } from '../../errors.js';
 import { openFile, readBytes, type ByteSource } from '../byte-source.js';
-import { readZipDirectory } from '../zip/directory.js';
+import { iterationFolder, trackerName } from '../iteration-folders.js';
 import { isFolder } from '../paths.js';
+import { readZipDirectory } from '../zip/directory.js';
 
 export interface Partition {
   readonly tensorRank: number;
@@ -31,7 +32,6 @@ interface Tree {
   readonly open: (name: string) => Promise<ByteSource>;
 }
 
-export const tracker = 'latest_checkpointed_iteration.txt';
 /** The largest models have some hundred. */
 const mostPartitions = 512;
 /** Checkpoints that an error names. */
@@ -131,23 +131,23 @@ async function chooseFolder(source: string, tree: Tree, folders: readonly string
     throw new InputError(
       `${source}: no Megatron-LM checkpoint: expected release/ or iter_…/ with mp_rank_00/model_optim_rng.pt`,
     );
-  const trackerName = tree.names.find((name) => path.posix.basename(name) === tracker);
-  if (trackerName !== undefined) {
-    const file = await tree.open(trackerName);
+  const tracker = tree.names.find((name) => path.posix.basename(name) === trackerName);
+  if (tracker !== undefined) {
+    const file = await tree.open(tracker);
     const text = (await readBytes(file, 0, Math.min(file.size, 100))).toString().trim();
     await file.close();
-    const wanted = /^\d+$/.test(text) ? `iter_${text.padStart(7, '0')}` : text;
+    const wanted = /^\d+$/.test(text) ? iterationFolder(text) : text;
     const folder = folders.find((candidate) => path.posix.basename(candidate) === wanted);
     if (folder === undefined) {
       // what else is in the file, which may be a link, is nobody's business
       const shown = /^\w{1,20}$/.test(wanted) ? wanted : 'a checkpoint';
-      throw new InputError(`${source}: ${tracker} names ${shown} that is not there`);
+      throw new InputError(`${source}: ${trackerName} names ${shown} that is not there`);
     }
     return folder;
   }
   const some = [...folders].sort().slice(0, named).join(', ');
   throw new InputError(
-    `${source}: ${folders.length} checkpoints and no ${tracker}; give one of ${some}${folders.length > named ? ' …' : ''}`,
+    `${source}: ${folders.length} checkpoints and no ${trackerName}; give one of ${some}${folders.length > named ? ' …' : ''}`,
   );
 }
 

@@ -2,6 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { InputError } from '../../errors.js';
+import { iterationFolder, trackerName } from '../iteration-folders.js';
 import { itemSize } from '../torch/tensor.js';
 import type { Namespace } from '../torch/pickle.js';
 import { createTorchFile, type PlainTensor, type TorchWriter } from '../torch/write.js';
@@ -17,7 +18,6 @@ import {
 import { partShape, split } from './partition.js';
 import type { CheckpointVersion } from './query-key-value.js';
 import { trainingEntries } from './training-state.js';
-import { tracker } from './source.js';
 
 export interface MegatronLayout {
   readonly version: CheckpointVersion;
@@ -63,7 +63,7 @@ export async function writeMegatron(
   const { tensorSize, pipelineSize, version } = layout;
   const { heads, layers } = model.sizes;
   const names = inModuleOrder(model.tensors.keys());
-  const iteration = model.iteration === 'release' ? 'release' : `iter_${pad(model.iteration, 7)}`;
+  const iteration = model.iteration === 'release' ? 'release' : iterationFolder(model.iteration);
   const written: string[] = [];
   const files: RankFile[][] = [];
   try {
@@ -95,8 +95,8 @@ export async function writeMegatron(
     for (const { writer } of files.flat()) await writer.abandon().catch(() => undefined);
     throw error;
   }
-  await writeFile(path.join(folder, tracker), String(model.iteration));
-  return [...written, tracker];
+  await writeFile(path.join(folder, trackerName), String(model.iteration));
+  return [...written, trackerName];
 }
 
 const pad = (value: number, digits: number) => String(value).padStart(digits, '0');

@@ -3,18 +3,11 @@ import path from 'node:path';
 import { InputError } from '../../errors.js';
 import { partLayout, placePart } from '../../partition.js';
 import { checksumOf } from '../file-bytes.js';
+import { iterationFolder, iterationOf, trackerName } from '../iteration-folders.js';
 import { isFolder } from '../paths.js';
 import { readSafetensors, type SafetensorsFile } from '../safetensors.js';
-import {
-  iterationFolder,
-  iterationOf,
-  manifestName,
-  momentNames,
-  rankFile,
-  readManifest,
-  trackerName,
-  type Manifest,
-} from './manifest.js';
+import { elementsOf } from '../torch/tensor.js';
+import { manifestName, momentNames, rankFile, readManifest, type Manifest } from './manifest.js';
 
 /** A checkpoint whose files are as they were written. */
 export interface FoundCheckpoint {
@@ -137,7 +130,7 @@ async function readWhole(
       );
   }
   if (parts.length === 1) return (await parts[0]!.read(name)) as Float32Array;
-  const whole = new Float32Array(shape.reduce((product, size) => product * size, 1));
+  const whole = new Float32Array(elementsOf(shape));
   for (const [rank, file] of parts.entries())
     placePart((await file.read(name)) as Float32Array, partLayout(shape, axis, parts.length, rank), whole);
   return whole;

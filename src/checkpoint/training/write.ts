@@ -1,17 +1,10 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { flushFolder, writeFileAtomically, writeFully, type WrittenFile } from '../file-bytes.js';
+import { iterationFolder, iterationOf, trackerName } from '../iteration-folders.js';
 import { isRunning, makeFolder } from '../new-folder.js';
 import { writeSafetensors, type SafetensorsEntry } from '../safetensors.js';
-import {
-  iterationFolder,
-  iterationOf,
-  manifestName,
-  momentNames,
-  rankFile,
-  trackerName,
-  type Manifest,
-} from './manifest.js';
+import { manifestName, momentNames, rankFile, type Manifest } from './manifest.js';
 
 /** A parameter as a rank holds it. */
 export interface ParameterState {
