@@ -32,7 +32,7 @@ export const readTokenizer = async (
   options: FromPretrainedOptions = {},
 ): Promise<Tokenizer> => {
   const source = openSource(model, options);
-  return parseTokenizer((name, largest) => source.readText(name, largest), source.name);
+  return parseTokenizer(source.readText, source.name);
 };
 
 export { findDevice, type BrowserDevice } from '../engine/browser.js';

@@ -27,7 +27,7 @@ export const createPipeline =
     const definition = findDefinition(task);
     const source = await host.open(model, options);
     const [tokenizer, loaded] = await Promise.all([
-      parseTokenizer((name, largest) => source.readText(name, largest), model),
+      parseTokenizer(source.readText, model),
       loadModel({ ...host, open: async () => source }, definition, model, options),
     ]);
     const { config } = loaded;

@@ -1,5 +1,6 @@
 /** What differs between Node and a page. */
 import type { Engine, FloatWeight, Int8Weight } from '../engine/engine.js';
+import type { ReadTextFile } from '../hub/text-files.js';
 import type { Parameter } from '../model/parameters.js';
 import type { FromPretrainedOptions } from './options.js';
 import type { LoadedModel } from './model.js';
@@ -16,18 +17,11 @@ export interface StoredWeight {
 
 export type StoredWeights = ReadonlyMap<string, StoredWeight>;
 
-export interface TextFile {
-  readonly text: string;
-  /** Named in errors. */
-  readonly file: string;
-}
-
 /** A model's files, and what computes with them. */
 export interface ModelSource {
   /** Named in errors. */
   readonly name: string;
-  /** Undefined where there is no such file. @param largest bytes @throws InputError where it is larger */
-  readText(name: string, largest: number): Promise<TextFile | undefined>;
+  readonly readText: ReadTextFile;
   /** In the order in which transformers looks for them. @throws InputError where there are none */
   findWeights(): Promise<StoredWeights>;
   openEngine(): Promise<Engine>;

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
-import { readText } from '../checkpoint/byte-source.js';
 import { openEngine } from '../engine/node.js';
 import { openModel } from '../hub/open-model.js';
+import { textReader } from '../hub/text-files.js';
 import type { Host } from './model-source.js';
 import { quantizeWeights } from './quantized-weights.js';
 import { savePretrained } from './save-pretrained.js';
@@ -14,10 +14,7 @@ export const nodeHost: Host = {
     const find = await openModel(name, options);
     return {
       name,
-      async readText(fileName, largest) {
-        const file = await find(fileName);
-        return file === undefined ? undefined : { file, text: await readText(file, largest) };
-      },
+      readText: textReader(find),
       findWeights: () => findWeights(find, name),
       openEngine: async () => openEngine({ threads: options.threads ?? availableParallelism() }),
     };

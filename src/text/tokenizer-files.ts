@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { readText } from '../checkpoint/byte-source.js';
 import { openModel } from '../hub/open-model.js';
 import type { HubOptions } from '../hub/repository.js';
+import { textReader } from '../hub/text-files.js';
 import { parseTokenizer, tokenizerFiles } from './tokenizer-json.js';
 import type { Tokenizer } from './tokenizer.js';
 
@@ -13,11 +13,7 @@ import type { Tokenizer } from './tokenizer.js';
  * @throws InputError naming the file and what is wrong in it
  */
 export async function readTokenizer(model: string, options: HubOptions = {}): Promise<Tokenizer> {
-  const find = await openModel(model, options);
-  return parseTokenizer(async (name, largest) => {
-    const file = await find(name);
-    return file === undefined ? undefined : { file, text: await readText(file, largest) };
-  }, model);
+  return parseTokenizer(textReader(await openModel(model, options)), model);
 }
 
 export interface WriteTokenizerOptions {

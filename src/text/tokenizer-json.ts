@@ -1,17 +1,12 @@
 /** The files of a tokenizer, as texts. */
 import { parseJsonObject } from '../checkpoint/json-object.js';
 import { InputError } from '../errors.js';
+import type { ReadTextFile } from '../hub/text-files.js';
 import type { AddedToken } from './added-tokens.js';
 import { bertNormalizer, type BertNormalizer } from './bert-words.js';
 import { continuation } from './pieces.js';
 import { createTokenizer, type Tokenizer, type TokenizerOptions } from './tokenizer.js';
 import { bertSpecialTokens } from './wordpiece-trainer.js';
-
-/** Undefined where there is no file of that name. `file` is for errors. */
-export type ReadTextFile = (
-  name: string,
-  largest: number,
-) => Promise<{ readonly text: string; readonly file: string } | undefined>;
 
 /** Bytes of a tokenizer.json: those with the most pieces have a quarter of it. */
 const largestFile = 2 ** 26;
