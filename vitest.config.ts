@@ -5,6 +5,7 @@ export default defineConfig({
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
     // ranks are threads that run the built package
     globalSetup: './test/support/build.ts',
+    setupFiles: './test/support/plain.ts',
     testTimeout: 120_000,
     // every file that computes has threads of its own
     maxWorkers: 2,

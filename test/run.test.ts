@@ -21,7 +21,7 @@ function run(args: readonly string[], { stdin, env }: Call = {}): Promise<Finish
     const child = execFile(
       process.execPath,
       [main, 'run', ...args],
-      { env: { ...process.env, NO_COLOR: '', ...env }, maxBuffer: 2 ** 26 },
+      { env: { ...process.env, ...env }, maxBuffer: 2 ** 26 },
       (error, stdout, stderr) => {
         resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
       },
@@ -160,6 +160,12 @@ test('on a terminal probabilities are bars, and entities have colours', async ()
   const found = await run(['ner', '--model', modelOf('ner'), 'Ishmael and 白鲸 Queequeg.'], { env });
   const underlined = '\u001b[4m';
   expect(found.stdout).toContain(underlined);
+});
+
+test('piped it is plain, in CI too', async () => {
+  const env = { CI: 'true' };
+  const { stdout } = await run(['fill-mask', '--model', modelOf('masked-lm'), 'The [MASK].'], { env });
+  expect(stdout).toMatch(/^The \[MASK\]\.\n( {2}\S+ +\d+\.\d %\n){5}$/);
 });
 
 describe('bad input is one line, and the rest is computed', () => {

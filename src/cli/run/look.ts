@@ -1,6 +1,12 @@
-import colors from 'picocolors';
+import { isatty } from 'node:tty';
+import { createColors } from 'picocolors';
 import stringWidth from 'string-width';
 import { printable } from '../text.js';
+
+const { FORCE_COLOR: forced, NO_COLOR: refused, TERM: terminal } = process.env;
+const wanted = forced === undefined ? isatty(1) && terminal !== 'dumb' : forced !== '0';
+/** Not picocolors' own rule: that colours what is piped wherever `CI` is set. */
+const colors = createColors(wanted && !refused);
 
 /** A text that a terminal only shows. */
 export const plain = printable;
