@@ -149,7 +149,8 @@ await runRank<PretrainTask, PretrainEvent | SnapshotEvent, PretrainRankResult>(
         ...(isSkipped && { skipped: true }),
         tokens_per_second: tokensPerSecond,
       });
-      if (skipped > task.mostSkipped)
+      // all ranks know; the one that reports says so, after its report
+      if (skipped > task.mostSkipped && communicator.rank === 0)
         throw new Error(
           `the gradient was not finite ${skipped} times in a row, at last in iteration ${iteration}: try a smaller learning rate`,
         );
