@@ -43,7 +43,8 @@ const pretrain = (output, ...more) => [
 
 /** What a run leaves, but for the time that it took. */
 function resultOf(output) {
-  const log = readFileSync(at(output, 'log.jsonl'), 'utf8').replace(/"tokens_per_second":[^,}]*/g, '');
+  const timings = /"(seconds|data_seconds|tokens_per_second|memory)":[^,}]*/g;
+  const log = readFileSync(at(output, 'log.jsonl'), 'utf8').replace(timings, '');
   return readFileSync(at(output, 'model.safetensors')).toString('base64') + log;
 }
 

@@ -2,7 +2,8 @@ import { InputError, shown } from '../errors.js';
 import { checkTensorParallel, megatronBertConfig, type MegatronBertConfig } from '../model/config.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import { defaultOptimizer, type OptimizerOptions } from './optimizer.js';
-import type { PretrainEvent, PretrainTask } from './pretrain-rank.js';
+import type { PretrainEvent } from './events.js';
+import type { PretrainTask } from './pretrain-rank.js';
 import { decayStyles, type BatchRampUp, type DecayStyle } from './schedule.js';
 
 export interface PretrainOptions extends Partial<OptimizerOptions> {

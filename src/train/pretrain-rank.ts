@@ -12,6 +12,7 @@ import { hiddenInput, pretrainingBlocks } from '../model/blocks.js';
 import type { MegatronBertConfig } from '../model/config.js';
 import type { Communicator } from '../parallel/communicator.js';
 import { runRank } from '../parallel/rank.js';
+import type { Evaluation, PretrainEvent } from './events.js';
 import { writeWeights } from './export.js';
 import type { OptimizerOptions } from './optimizer.js';
 import { initializeParameters, restoreParameters } from './parameters.js';
@@ -46,36 +47,6 @@ export interface PretrainTask {
   /** One integer that is set to have the run stop, with a checkpoint. */
   readonly stop: SharedArrayBuffer;
 }
-
-/** How well held-out text is predicted: nats per masked token, and the fraction whose first choice is right. */
-export interface Evaluation {
-  readonly loss: number;
-  readonly accuracy: number;
-}
-
-/** Reported by the first rank, and kept in the log. */
-export type PretrainEvent =
-  | {
-      readonly kind: 'step';
-      /** Iterations completed. */
-      readonly iteration: number;
-      readonly loss: number;
-      readonly masked_lm_loss: number;
-      readonly next_sentence_loss: number;
-      readonly learning_rate: number;
-      readonly consumed_samples: number;
-      readonly gradient_norm: number;
-      /** Whether the gradient was not finite, and nothing was updated. */
-      readonly skipped?: true;
-      /** Positions computed, padding included, since the process began; evaluation time left out. */
-      readonly tokens_per_second: number;
-    }
-  | {
-      readonly kind: 'evaluation';
-      readonly iteration: number;
-      readonly loss: number;
-      readonly accuracy: number;
-    };
 
 /** Reported by every rank, for another thread to write. */
 export interface SnapshotEvent {
@@ -131,9 +102,11 @@ await runRank<PretrainTask, PretrainEvent | SnapshotEvent, PretrainRankResult>(
       const microBatches = Array.from({ length: microBatchesAt(consumed, batches) }, (_, i) =>
         toBlockInputs(train.batch(consumed + i * microBatchSize, microBatchSize), predictionCount),
       );
+      const dataSeconds = (performance.now() - started) / 1000;
       consumed += microBatches.length * microBatchSize;
       const { scalars, learningRate, gradientNorm } = await trainer.step(microBatches);
-      seconds += (performance.now() - started) / 1000;
+      const stepSeconds = (performance.now() - started) / 1000;
+      seconds += stepSeconds;
       tokensPerSecond = ((consumed - atStart) * samples.sequenceLength) / seconds;
       const isSkipped = !Number.isFinite(gradientNorm);
       skipped = isSkipped ? skipped + 1 : 0;
@@ -144,10 +117,14 @@ await runRank<PretrainTask, PretrainEvent | SnapshotEvent, PretrainRankResult>(
         masked_lm_loss: scalars.masked_lm_loss!,
         next_sentence_loss: scalars.next_sentence_loss!,
         learning_rate: learningRate,
+        global_batch_size: microBatches.length * microBatchSize,
         consumed_samples: consumed,
         gradient_norm: gradientNorm,
         ...(isSkipped && { skipped: true }),
+        seconds: stepSeconds,
+        data_seconds: dataSeconds,
         tokens_per_second: tokensPerSecond,
+        memory: process.memoryUsage.rss(),
       });
       // all ranks know; the one that reports says so, after its report
       if (skipped > task.mostSkipped && communicator.rank === 0)

@@ -1,7 +1,7 @@
 /** `log.jsonl`: a line for each event of a run, without gaps or doubles however often it was stopped. */
 import { open, readFile, type FileHandle } from 'node:fs/promises';
 import { writeFileAtomically, writeFully } from '../checkpoint/file-bytes.js';
-import type { PretrainEvent } from './pretrain-rank.js';
+import type { PretrainEvent } from './events.js';
 
 export interface RunLog {
   /** All events so far, those of earlier processes included. */

@@ -1,0 +1,41 @@
+/** What a pretraining run tells while it goes: the lines of `log.jsonl`. */
+
+/** How well held-out text is predicted: nats per masked token, and the fractions whose first choice is right. */
+export interface Evaluation {
+  readonly loss: number;
+  readonly accuracy: number;
+}
+
+/** What an iteration took; the only fields that differ between a run and its repetition. */
+export interface Timings {
+  /** Seconds of this iteration, evaluations and checkpoints left out. */
+  readonly seconds: number;
+  /** Of those, waiting for samples. */
+  readonly data_seconds: number;
+  /** Positions computed, padding included, since the process began; evaluation time left out. */
+  readonly tokens_per_second: number;
+  /** Resident memory of the process, in bytes. */
+  readonly memory: number;
+}
+
+export interface StepEvent extends Timings {
+  readonly kind: 'step';
+  /** Iterations completed. */
+  readonly iteration: number;
+  readonly loss: number;
+  readonly masked_lm_loss: number;
+  readonly next_sentence_loss: number;
+  readonly learning_rate: number;
+  readonly global_batch_size: number;
+  readonly consumed_samples: number;
+  readonly gradient_norm: number;
+  /** Whether the gradient was not finite, and nothing was updated. */
+  readonly skipped?: true;
+}
+
+export interface EvaluationEvent extends Evaluation {
+  readonly kind: 'evaluation';
+  readonly iteration: number;
+}
+
+export type PretrainEvent = StepEvent | EvaluationEvent;
