@@ -105,6 +105,13 @@ test('a run that is killed goes on from its last checkpoint, bit for bit', async
   expect(resultOf('killed')).toEqual(resultOf('whole'));
 });
 
+test('a run goes on with its activations computed again, to the same bits', async () => {
+  expect((await runUntil(5, 'SIGINT', ...command('recomputing'))).code).toBe(130);
+  const again = await megatronBert(...command('recomputing', '--resume', '--recompute-activations', 'full'));
+  expect(again.code).toBe(0);
+  expect(resultOf('recomputing')).toEqual(resultOf('whole'));
+});
+
 describe('a checkpoint that is damaged is passed over, and said', () => {
   const spoil = (name: string, change: (bytes: Buffer) => Buffer) => (checkpoint: string) => {
     const file = path.join(checkpoint, name);

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { pretrain } from '../train/pretrain.js';
 import type { PretrainOptions, PretrainProgress } from '../train/pretrain-options.js';
+import { recomputations } from '../train/recomputation.js';
 import { decayStyles } from '../train/schedule.js';
 import type { PretrainSummary } from '../train/summary.js';
 import { command, nonNegativeNumber, positiveInteger } from './options.js';
@@ -73,6 +74,11 @@ export function pretrainCommand(): Command {
     .option('--adam-beta2 <x>', "decay of AdamW's second moment", nonNegativeNumber, 0.999)
     .option('--init-method-std <x>', 'standard deviation of initial weights', nonNegativeNumber, 0.02)
     .option('--clip-gradient <x>', "greatest norm of the gradient; 0: don't clip", nonNegativeNumber, 1)
+    .addOption(
+      new Option('--recompute-activations <what>', 'in the backward pass, to need less memory')
+        .choices([...recomputations])
+        .default('none'),
+    )
     .option('--make-vocab-size-divisible-by <n>', 'vocabulary padding, times the ranks', positiveInteger, 128)
     .option('--held-out-fraction <x>', 'of the text, kept for evaluation', nonNegativeNumber, 0.05)
     .option('--evaluation-interval <n>', 'iterations (default: a tenth of all)', positiveInteger)

@@ -115,6 +115,8 @@ export interface Engine {
   allocate<const Types extends readonly BufferType[]>(types: Types): { readonly [I in keyof Types]: Buffer };
   /** Gives memory back; the buffers must not be used again. */
   free(buffers: readonly Buffer[]): void;
+  /** Bytes of the buffers that are allocated and not freed, those of compiled programs included. */
+  allocatedBytes(): number;
   write(buffer: Buffer, data: HostArray): Promise<void>;
   /** A copy. */
   read(buffer: Buffer): Promise<HostArray>;

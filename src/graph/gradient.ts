@@ -69,12 +69,14 @@ export interface ForwardBackward {
  *
  * @param differentiated the output whose gradient arrives; the others are computed on the way
  * @param wrt inputs to differentiate by; those in `accumulate` add to the gradient that is there already
+ * @param mayKeep whether the backward program may take a value from the forward one; else it computes it again
  */
 export function forwardBackward(
   outputs: Readonly<Record<string, Value>>,
   differentiated: string,
   wrt: readonly Node<'input'>[],
   accumulate: ReadonlySet<string> = new Set(),
+  mayKeep: (value: Value) => boolean = () => true,
 ): ForwardBackward {
   const value = outputs[differentiated]!;
   const seeds = [{ value, seed: input(`gradient.${differentiated}`, value.shape) }];
@@ -94,7 +96,7 @@ export function forwardBackward(
   const collect = (value: Value): void => {
     if (visited.has(value)) return;
     visited.add(value);
-    if (forwardNodes.has(value) && isWorthSaving(value)) {
+    if (forwardNodes.has(value) && isWorthSaving(value) && mayKeep(value)) {
       const name = `saved.${saved.size}`;
       saved.set(name, value);
       replacements.set(value, input(name, value.shape, value.dtype));

@@ -7,6 +7,7 @@ import { flattenParameters } from '../model/parameters.js';
 import type { Run } from '../model/run.js';
 import type { RandomKey } from '../random.js';
 import type { OwnParameters } from './parameters.js';
+import { mayKeepFor, type Recomputation } from './recomputation.js';
 
 export type Scalars = Readonly<Record<string, number>>;
 export type Batch = Readonly<Record<string, HostArray>>;
@@ -58,44 +59,61 @@ export async function createEvaluationChain(options: ChainOptions): Promise<Chai
   };
 }
 
-/** A chain to train with: each block keeps what its backward program takes. */
-export async function createTrainingChain(options: ChainOptions): Promise<TrainingChain> {
+/** A chain to train with: blocks keep what their backward programs take, or compute it again. */
+export async function createTrainingChain(
+  options: ChainOptions,
+  recomputation: Recomputation = 'none',
+): Promise<TrainingChain> {
   const { engine, blocks, hidden, parameters, run } = options;
   const { kinds, inputs, scalars, names, ...workspace } = createWorkspace(options);
   const programs = new Map<string, DifferentiatedKind>();
   for (const [i, { kind }] of blocks.entries())
-    if (!programs.has(kind)) programs.set(kind, await differentiate(engine, kinds.get(kind)!, names[i]!));
+    if (!programs.has(kind))
+      programs.set(
+        kind,
+        await differentiate(engine, kinds.get(kind)!, names[i]!, mayKeepFor(recomputation, run)),
+      );
 
   const [seed, ...arriving] = engine.allocate([{ shape: [], dtype: 'float32' }, hidden, hidden]);
-  const kept = blocks.map(({ kind }) => {
+  const allocateSaved = (kind: string): Buffers => {
     const { saved } = programs.get(kind)!;
     const buffers = engine.allocate([...saved.values()]);
+    return Object.fromEntries([...saved.keys()].map((name, j) => [name, buffers[j]!]));
+  };
+  const shared = new Map(
+    recomputation === 'full' ? [...kinds.keys()].map((kind) => [kind, allocateSaved(kind)]) : [],
+  );
+  const kept = blocks.map(({ kind }) => {
     const [output, key] = engine.allocate([hidden, { shape: [2], dtype: 'int32' }]);
-    return {
-      output,
-      key,
-      saved: Object.fromEntries([...saved.keys()].map((name, j) => [name, buffers[j]!])),
-    };
+    return { output, key, saved: shared.get(kind) ?? allocateSaved(kind) };
   });
+  /** The block whose values are in what is saved. */
+  const savedOf = new Map<Buffers, number>();
   const given = (i: number): Buffers => ({
     ...inputs(i),
     ...(i > 0 && { hidden: kept[i - 1]!.output }),
     ...(run.dropoutKey?.op === 'input' && { [run.dropoutKey.attributes.name]: kept[i]!.key }),
   });
 
+  const runForward = async (i: number) => {
+    const { output, saved } = kept[i]!;
+    await programs.get(blocks[i]!.kind)!.forward.run(given(i), { ...scalars, ...saved, hidden: output });
+    savedOf.set(saved, i);
+  };
+
   return {
     async forward(batch, dropoutKey) {
       await workspace.writeBatch(batch);
-      for (const [i, { kind }] of blocks.entries()) {
-        const { key, output, saved } = kept[i]!;
+      for (const [i, { key }] of kept.entries()) {
         if (dropoutKey) await engine.write(key, Int32Array.from(dropoutKey(i)));
-        await programs.get(kind)!.forward.run(given(i), { ...scalars, ...saved, hidden: output });
+        await runForward(i);
       }
       return workspace.readScalars();
     },
     async backward(scale, accumulated) {
       await engine.write(seed, Float32Array.of(scale));
       for (const [i, { kind }] of [...blocks.entries()].reverse()) {
+        if (savedOf.get(kept[i]!.saved) !== i) await runForward(i);
         const [from, to] = i % 2 === 0 ? arriving : arriving.toReversed();
         const own = names[i]!.map(({ local, global }) => [local, parameters.get(global)!.gradient] as const);
         const again = names[i]!.filter(({ global }) => accumulated.has(global)).map(({ local }) => local);
@@ -136,6 +154,7 @@ async function differentiate(
   engine: Engine,
   outputs: Readonly<Record<string, Value>>,
   names: readonly ParameterName[],
+  mayKeep: (value: Value) => boolean,
 ): Promise<DifferentiatedKind> {
   const { inputs } = makeProgram(outputs);
   const wrt = ['hidden', ...names.map(({ local }) => local)].flatMap((name): Node<'input'>[] => {
@@ -143,7 +162,7 @@ async function differentiate(
     return node ? [node] : [];
   });
   const differentiated = 'loss' in outputs ? 'loss' : 'hidden';
-  const { forward, saved } = forwardBackward(outputs, differentiated, wrt);
+  const { forward, saved } = forwardBackward(outputs, differentiated, wrt, new Set(), mayKeep);
   const backward = new Map<string, Promise<Executable>>();
   return {
     forward: await engine.compile(forward),
@@ -152,7 +171,9 @@ async function differentiate(
       const key = [...accumulate].join();
       const known = backward.get(key);
       if (known) return known;
-      const executable = engine.compile(forwardBackward(outputs, differentiated, wrt, accumulate).backward);
+      const executable = engine.compile(
+        forwardBackward(outputs, differentiated, wrt, accumulate, mayKeep).backward,
+      );
       backward.set(key, executable);
       return executable;
     },

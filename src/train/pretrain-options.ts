@@ -4,6 +4,7 @@ import type { Tokenizer } from '../text/tokenizer.js';
 import { defaultOptimizer, type OptimizerOptions } from './optimizer.js';
 import type { PretrainEvent } from './events.js';
 import type { PretrainTask } from './pretrain-rank.js';
+import { recomputations, type Recomputation } from './recomputation.js';
 import { decayStyles, type BatchRampUp, type DecayStyle } from './schedule.js';
 
 export interface PretrainOptions extends Partial<OptimizerOptions> {
@@ -43,6 +44,8 @@ export interface PretrainOptions extends Partial<OptimizerOptions> {
   /** Held-out sequences in an evaluation. */
   readonly evaluationSequences?: number;
   readonly seed?: number;
+  /** What is computed again for the backward pass, to need less memory; nothing by default. The numbers stay the same. */
+  readonly recomputeActivations?: Recomputation;
   /** Threads that each rank computes with. */
   readonly threads?: number;
   /** Iterations between checkpoints; as many as between evaluations by default. */
@@ -132,6 +135,7 @@ export function resolveTask(
     evaluationSequences = 128,
     saveInterval = evaluationInterval,
     mostSkipped = 10,
+    recomputeActivations = 'none',
     seed = 1234,
     threads = 1,
   } = options;
@@ -173,6 +177,10 @@ export function resolveTask(
     throw new InputError(
       `learning-rate decay style: expected ${decayStyles.join(', ')}, found ${shown(decayStyle)}`,
     );
+  if (!recomputations.includes(recomputeActivations))
+    throw new InputError(
+      `recompute activations: expected ${recomputations.join(', ')}, found ${shown(recomputeActivations)}`,
+    );
   const batches = {
     globalBatchSize,
     microBatchSize,
@@ -203,6 +211,7 @@ export function resolveTask(
       decayStyle,
     },
     optimizer: { ...defaultOptimizer, ...pickDefined(options) },
+    recomputeActivations,
     threads,
     folder: options.output,
     saveInterval,

@@ -18,6 +18,7 @@ import type { OptimizerOptions } from './optimizer.js';
 import { initializeParameters, restoreParameters } from './parameters.js';
 import type { Batch } from './chain.js';
 import { toBlockInputs } from './pretraining-batch.js';
+import type { Recomputation } from './recomputation.js';
 import { microBatchesAt, type BatchSchedule, type LearningRateSchedule } from './schedule.js';
 import { createSnapshot, takeSnapshot, type Snapshot } from './snapshot.js';
 import { createTrainer, type Progress, type Trainer } from './trainer.js';
@@ -35,6 +36,7 @@ export interface PretrainTask {
   readonly evaluationBatches: number;
   readonly schedule: LearningRateSchedule;
   readonly optimizer: OptimizerOptions;
+  readonly recomputeActivations: Recomputation;
   /** Threads that each rank computes with. */
   readonly threads: number;
   readonly folder: string;
@@ -166,6 +168,7 @@ async function openTrainer(
     optimizer,
     schedule,
     seed,
+    recomputeActivations: task.recomputeActivations,
     completed: { iterations: iteration, updates: iteration - skipped_iterations },
   });
   if (resumed) {

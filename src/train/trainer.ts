@@ -8,6 +8,7 @@ import { randomKey } from '../random.js';
 import { createEvaluationChain, createTrainingChain, type Batch, type Chain, type Scalars } from './chain.js';
 import { updateParameters, type OptimizerOptions } from './optimizer.js';
 import { allocateParameters, type OwnParameters } from './parameters.js';
+import type { Recomputation } from './recomputation.js';
 import { learningRateAt, type LearningRateSchedule } from './schedule.js';
 
 export interface TrainerOptions {
@@ -21,6 +22,7 @@ export interface TrainerOptions {
   readonly sequenceLength: number;
   readonly optimizer: OptimizerOptions;
   readonly schedule: LearningRateSchedule;
+  readonly recomputeActivations?: Recomputation;
   /** Of the dropout masks. */
   readonly seed: number;
   /** Where a run goes on: 0 by default. */
@@ -57,7 +59,10 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
   const run = { batchSize: options.microBatchSize, sequenceLength: options.sequenceLength, tensor };
   const chainOptions = { engine, blocks, parameters, hidden };
   const dropoutKey = input('dropout_key', [2], 'int32');
-  const training = await createTrainingChain({ ...chainOptions, run: { ...run, dropoutKey } });
+  const training = await createTrainingChain(
+    { ...chainOptions, run: { ...run, dropoutKey } },
+    options.recomputeActivations,
+  );
   let evaluation: Promise<Chain> | undefined;
   let { iterations, updates } = options.completed ?? { iterations: 0, updates: 0 };
 

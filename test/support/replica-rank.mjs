@@ -8,7 +8,7 @@ import { defaultOptimizer } from '../../dist/train/optimizer.js';
 import { initializeParameters } from '../../dist/train/parameters.js';
 import { createTrainer } from '../../dist/train/trainer.js';
 
-await runRank(async ({ config: fields, steps }, communicator) => {
+await runRank(async ({ config: fields, steps, microBatches = 1, recomputeActivations }, communicator) => {
   const config = megatronBertConfig(fields);
   const engine = openEngine({ threads: 1, groups: { tensor: communicator } });
   const tensor = { group: 'tensor', size: communicator.size, rank: communicator.rank };
@@ -30,6 +30,7 @@ await runRank(async ({ config: fields, steps }, communicator) => {
       decayStyle: 'linear',
     },
     seed: 1,
+    recomputeActivations,
   });
   await initializeParameters(engine, trainer.parameters, 1);
 
@@ -37,19 +38,20 @@ await runRank(async ({ config: fields, steps }, communicator) => {
   const draw = (name, count, below) =>
     Int32Array.from({ length: count }, (_, i) => randomBits(randomKey(name), i) % below);
   const norms = [];
+  const losses = [];
   for (let step = 0; step < steps; step++) {
-    const { gradientNorm } = await trainer.step([
-      {
-        input_ids: draw(`ids ${step}`, size, config.vocab_size),
-        token_type_ids: draw(`types ${step}`, size, 2),
-        attention_mask: new Int32Array(size).fill(1),
-        position_ids: Int32Array.from({ length: size }, (_, i) => i % sequenceLength),
-        next_sentence_label: draw(`order ${step}`, microBatchSize, 2),
-        prediction_positions: Int32Array.of(1, 6, 12),
-        prediction_labels: draw(`labels ${step}`, predictionCount, config.vocab_size),
-      },
-    ]);
+    const batch = {
+      input_ids: draw(`ids ${step}`, size, config.vocab_size),
+      token_type_ids: draw(`types ${step}`, size, 2),
+      attention_mask: new Int32Array(size).fill(1),
+      position_ids: Int32Array.from({ length: size }, (_, i) => i % sequenceLength),
+      next_sentence_label: draw(`order ${step}`, microBatchSize, 2),
+      prediction_positions: Int32Array.of(1, 6, 12),
+      prediction_labels: draw(`labels ${step}`, predictionCount, config.vocab_size),
+    };
+    const { gradientNorm, scalars } = await trainer.step(Array(microBatches).fill(batch));
     norms.push(gradientNorm);
+    losses.push(scalars.loss);
   }
   const replicated = {};
   let squares = 0;
@@ -59,6 +61,10 @@ await runRank(async ({ config: fields, steps }, communicator) => {
     if (declaration.partition === undefined)
       replicated[name] = { value: await engine.read(value), gradient: await engine.read(gradient) };
   }
+  const own = {};
+  for (const [name, { value, gradient }] of trainer.parameters)
+    own[name] = { value: await engine.read(value), gradient: await engine.read(gradient) };
+  const bytes = engine.allocatedBytes();
   await engine.release();
-  return { replicated, norms, squares };
+  return { replicated, norms, squares, losses, own, bytes };
 });

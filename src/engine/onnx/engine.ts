@@ -20,6 +20,7 @@ export function createOnnxEngine(runtime: Runtime, groups: Groups = {}): Engine 
     free: (buffers) => {
       memory.free(buffers.map((buffer) => memory.own(buffer)));
     },
+    allocatedBytes: () => memory.allocatedBytes(),
     async write(buffer, data) {
       const { data: target } = memory.own(buffer);
       if (data.length !== target.length)

@@ -29,6 +29,7 @@ export interface Memory {
     types: Types,
   ): { readonly [I in keyof Types]: OnnxBuffer };
   free(buffers: readonly OnnxBuffer[]): void;
+  allocatedBytes(): number;
   /** @throws Error when the buffer is not of this memory or was freed */
   own(buffer: Buffer): OnnxBuffer;
   release(): void;
@@ -82,6 +83,7 @@ export function createMemory(runtime: Runtime): Memory {
         freed.set(bytes, [...(freed.get(bytes) ?? []), buffer]);
       }
     },
+    allocatedBytes: () => [...buffers].reduce((sum, buffer) => sum + byteLength(buffer), 0),
     own(buffer) {
       if (!buffers.has(buffer)) throw new Error('this buffer was freed, or is of another engine');
       return buffer as OnnxBuffer;
