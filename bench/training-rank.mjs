@@ -14,7 +14,7 @@ import { createTrainer } from '../dist/train/trainer.js';
 const vocabulary = 30592;
 
 await runRank(async (task, communicator, report) => {
-  const { microBatchSize, sequenceLength, threads, layerRepeats, stepRepeats } = task;
+  const { microBatchSize, sequenceLength, threads, recomputeActivations, layerRepeats, stepRepeats } = task;
   const config = megatronBertConfig({ ...task.config, vocab_size: vocabulary });
   const engine = openEngine({ threads, groups: { tensor: communicator } });
   const tensor = { group: 'tensor', size: communicator.size, rank: communicator.rank };
@@ -63,6 +63,7 @@ await runRank(async (task, communicator, report) => {
       decayStyle: 'linear',
     },
     seed: 1,
+    recomputeActivations,
   });
   await initializeParameters(engine, trainer.parameters, 1);
   const batch = syntheticBatch(microBatchSize, sequenceLength, predictionCount);
@@ -71,11 +72,15 @@ await runRank(async (task, communicator, report) => {
     steps.push(await seconds(() => trainer.step([batch])));
     if (communicator.rank === 0) report(i);
   }
+  const buffers = engine.allocatedBytes();
   await engine.release();
   return {
     gemm_gflops: gemm.slice(2).map((time) => (communicator.size * product.flops) / time / 1e9),
     layer_seconds: layers.slice(2),
     step_seconds: steps.slice(1),
+    // of this rank's engine; then of the process, which is all ranks and the product and layer before
+    buffer_bytes: buffers,
+    peak_bytes: 1024 * process.resourceUsage().maxRSS,
   };
 });
 

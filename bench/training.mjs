@@ -1,4 +1,5 @@
-// Training speed beside PyTorch's, in one run: `npm run bench:training [-- --shape bert-base] [--python PATH]`.
+// Training speed and peak memory beside PyTorch's, in one run: `npm run bench:training [-- --shape bert-base]
+// [--python PATH] [--recompute-activations]`; the last adds the runs that compute activations again.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -12,11 +13,13 @@ const { values: flags } = parseArgs({
     rounds: { type: 'string', default: '2' },
     'layer-repeats': { type: 'string', default: '7' },
     'step-repeats': { type: 'string', default: '3' },
+    'recompute-activations': { type: 'boolean', default: false },
     ours: { type: 'string' },
   },
 });
 
 const configs = {
+  'bert-small': { num_hidden_layers: 4, hidden_size: 512, num_attention_heads: 8, intermediate_size: 2048 },
   'bert-base': { num_hidden_layers: 12, hidden_size: 768, num_attention_heads: 12, intermediate_size: 3072 },
   'bert-large': {
     num_hidden_layers: 24,
@@ -33,11 +36,18 @@ const repeats = { layerRepeats: Number(flags['layer-repeats']), stepRepeats: Num
 
 // each contender measures in a process of its own, so that thread pools and memory are its own
 if (flags.ours) {
-  const { ranks, threads, shape } = JSON.parse(flags.ours);
+  const { ranks, threads, shape, recomputeActivations } = JSON.parse(flags.ours);
   const [first] = await launchRanks({
     size: ranks,
     module: new URL('./training-rank.mjs', import.meta.url),
-    task: { config: configs[shape], microBatchSize, sequenceLength, threads, ...repeats },
+    task: {
+      config: configs[shape],
+      microBatchSize,
+      sequenceLength,
+      threads,
+      recomputeActivations,
+      ...repeats,
+    },
   });
   process.stdout.write(JSON.stringify(first));
   process.exit(0);
@@ -47,8 +57,20 @@ const contenders = [
   { name: '1 rank × 2 threads', measure: (shape) => measureOurs(shape, 1, 2) },
   { name: '2 ranks × 1 thread', measure: (shape) => measureOurs(shape, 2, 1) },
 ];
-if (existsSync(flags.python)) contenders.push({ name: 'PyTorch, 2 threads', measure: measurePyTorch });
-else console.error(`PyTorch left out: there is no ${flags.python} (see bench/peers/requirements.txt)`);
+if (flags['recompute-activations'])
+  for (const what of ['selective', 'full'])
+    contenders.push({
+      name: `1 rank × 2 threads, ${what} recomputation`,
+      measure: (shape) => measureOurs(shape, 1, 2, what),
+    });
+if (existsSync(flags.python)) {
+  contenders.push({ name: 'PyTorch, 2 threads', measure: (shape) => measurePyTorch(shape) });
+  if (flags['recompute-activations'])
+    contenders.push({
+      name: 'PyTorch, 2 threads, torch.utils.checkpoint',
+      measure: (shape) => measurePyTorch(shape, ['--checkpoint']),
+    });
+} else console.error(`PyTorch left out: there is no ${flags.python} (see bench/peers/requirements.txt)`);
 
 const results = {};
 for (const shape of flags.shape) {
@@ -64,21 +86,21 @@ for (const shape of flags.shape) {
 mkdirSync('bench/results', { recursive: true });
 writeFileSync('bench/results/training.json', `${JSON.stringify(results, null, 2)}\n`);
 
-function measureOurs(shape, ranks, threads) {
+function measureOurs(shape, ranks, threads, recomputeActivations = 'none') {
   const counts = ['--layer-repeats', flags['layer-repeats'], '--step-repeats', flags['step-repeats']];
   return runJson(process.execPath, [
     fileURLToPath(import.meta.url),
     ...counts,
     '--ours',
-    JSON.stringify({ ranks, threads, shape }),
+    JSON.stringify({ ranks, threads, shape, recomputeActivations }),
   ]);
 }
 
-function measurePyTorch(shape) {
+function measurePyTorch(shape, more = []) {
   const script = fileURLToPath(new URL('./peers/pytorch_training.py', import.meta.url));
   const sizes = ['--micro-batch-size', microBatchSize, '--sequence-length', sequenceLength, '--threads', 2];
   const counts = ['--layer-repeats', repeats.layerRepeats, '--step-repeats', repeats.stepRepeats];
-  return runJson(flags.python, [script, '--shape', shape, ...sizes, ...counts].map(String));
+  return runJson(flags.python, [script, '--shape', shape, ...sizes, ...counts, ...more].map(String));
 }
 
 function runJson(command, args) {
@@ -110,7 +132,7 @@ function print(shape, measured) {
         times.map((time, i) => layer / time / 1e9 / (Array.isArray(rates) ? rates[i] : rates)),
       ),
     );
-    const row = (label, seconds) => ({
+    const row = (label, seconds, peak) => ({
       [shape]: label,
       'GEMM GFLOP/s': gemm.toFixed(0),
       'layer ms': (1000 * median(runs.flatMap((run) => run.layer_seconds))).toFixed(0),
@@ -118,13 +140,18 @@ function print(shape, measured) {
       'step s': seconds.toFixed(2),
       'step / GEMM': (step / seconds / 1e9 / gemm).toFixed(2),
       'tokens/s': (tokens / seconds).toFixed(0),
+      'buffers MiB': runs[0].buffer_bytes ? (runs[0].buffer_bytes / 2 ** 20).toFixed(0) : '',
+      'peak MiB': (peak / 2 ** 20).toFixed(0),
     });
-    const rowsOfRun = [row(name, median(runs.flatMap((run) => run.step_seconds)))];
+    const rowsOfRun = [
+      row(name, median(runs.flatMap((run) => run.step_seconds)), median(runs.map((run) => run.peak_bytes))),
+    ];
     if (runs[0].step_seconds_masked_only)
       rowsOfRun.push(
         row(
           `${name}, head at masked positions only`,
           median(runs.flatMap((run) => run.step_seconds_masked_only)),
+          median(runs.map((run) => run.peak_bytes_masked_only)),
         ),
       );
     return rowsOfRun;
