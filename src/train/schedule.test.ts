@@ -1,5 +1,35 @@
 import { describe, expect, test } from 'vitest';
-import { learningRateAt, microBatchesAt, type DecayStyle } from './schedule.js';
+import { readGzippedJson } from '../../test/support/fixture.js';
+import { learningRateAt, microBatchesAt, type DecayStyle, type LearningRateSchedule } from './schedule.js';
+
+const megatron = readGzippedJson('schedules.json.gz') as {
+  readonly rates: readonly (LearningRateSchedule & { readonly rates: readonly number[] })[];
+  readonly ramps: readonly {
+    readonly rampup: readonly [number, number, number];
+    readonly globalBatchSize: number;
+    readonly sizes: readonly number[];
+  }[];
+};
+
+test.each(megatron.rates)(
+  'as Megatron-LM over 1,000 iterations: $decayStyle, $warmupIterations of $decayIterations to warm up',
+  ({ rates, ...schedule }) => {
+    for (const [i, rate] of rates.entries())
+      expect(Math.abs(learningRateAt(i, schedule) - rate), `iteration ${i}`).toBeLessThanOrEqual(1e-6 * rate);
+  },
+);
+
+test.each(megatron.ramps)(
+  'as Megatron-LM over 1,000 iterations: a batch that grows by $rampup to $globalBatchSize',
+  ({ rampup: [start, increment, samples], globalBatchSize, sizes }) => {
+    const batches = { globalBatchSize, microBatchSize: 4, rampUp: { start, increment, samples } };
+    let consumed = 0;
+    for (const size of sizes) {
+      expect(4 * microBatchesAt(consumed, batches), `after ${consumed} samples`).toBe(size);
+      consumed += size;
+    }
+  },
+);
 
 // values that Megatron-LM 2.x computes, counted in iterations
 const linear = {
