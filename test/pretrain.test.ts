@@ -100,6 +100,7 @@ describe('what a run leaves', () => {
       'loss.svg',
       'model.safetensors',
       'summary.json',
+      'tensorboard',
       'tokenizer.json',
       'tokenizer_config.json',
       'vocab.txt',

@@ -22,9 +22,10 @@ import { resolveConfig, resolveTask, type PretrainOptions } from './pretrain-opt
 import type { PretrainEvent } from './events.js';
 import type { PretrainRankResult, PretrainTask, SnapshotEvent } from './pretrain-rank.js';
 import { checkpointsOf, describeRun, findResumed } from './resume.js';
-import { openRunLog, type RunLog } from './run-log.js';
+import { openRunLog, type RunRecord } from './run-log.js';
 import { createSaving } from './saving.js';
 import { modelCard, type PretrainSummary } from './summary.js';
+import { openTensorboard } from './tensorboard.js';
 
 /**
  * Pretrains a `MegatronBertForPreTraining` on text, split over `tensorModelParallelSize` threads of this
@@ -59,7 +60,11 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainSummar
     heldOutTokens: tokenCount(heldOut),
   });
   const log = await openRunLog(path.join(output, 'log.jsonl'), resumed?.manifest.iteration ?? 0);
-  const { completed, tokensPerSecond } = await runRanks(options, task, run, log).finally(() => log.close());
+  const tensorboard = await openTensorboard(path.join(output, 'tensorboard'), resumed?.manifest.iteration);
+  const records = [log, tensorboard];
+  const { completed, tokensPerSecond } = await runRanks(options, task, run, records).finally(() =>
+    Promise.all(records.map((record) => record.close())),
+  );
   if (completed.iterations < task.trainIterations) throw new PretrainingStopped(completed.iterations, output);
 
   const { events } = log;
@@ -97,12 +102,12 @@ export class PretrainingStopped extends Error {
   }
 }
 
-/** Runs the ranks and writes their log and checkpoints. */
+/** Runs the ranks and writes their records and checkpoints. */
 async function runRanks(
   options: PretrainOptions,
   task: PretrainTask,
   run: Manifest['run'],
-  log: RunLog,
+  records: readonly RunRecord[],
 ): Promise<PretrainRankResult> {
   const {
     tensorModelParallelSize: ranks = 1,
@@ -112,14 +117,17 @@ async function runRanks(
     signal,
     stopSignal,
   } = options;
+  const flush = async () => {
+    await Promise.all(records.map((record) => record.flush()));
+  };
   const failure = new AbortController();
   const saving = createSaving({
     folder: checkpointsOf(options.output),
     ranks,
     run,
     rotation: { keepLast, ...(keepEvery !== undefined && { keepEvery }) },
-    // what a checkpoint goes on from is in the log
-    prepare: () => log.flush(),
+    // what a checkpoint goes on from is on record
+    prepare: flush,
     onFailure: (error) => {
       failure.abort(error);
     },
@@ -139,13 +147,13 @@ async function runRanks(
       onEvent: (event, rank) => {
         if (event.kind === 'snapshot') saving.add(event, rank);
         else {
-          log.add(event);
+          for (const record of records) record.add(event);
           onEvent?.(event);
         }
       },
     });
     await saving.done();
-    await log.flush();
+    await flush();
     return first!;
   } finally {
     stopSignal?.removeEventListener('abort', stop);

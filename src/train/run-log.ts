@@ -1,35 +1,34 @@
 /** `log.jsonl`: a line for each event of a run, without gaps or doubles however often it was stopped. */
-import { open, readFile, type FileHandle } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { writeFileAtomically, writeFully } from '../checkpoint/file-bytes.js';
+import { openAppended } from './append-file.js';
 import type { PretrainEvent } from './events.js';
 
-export interface RunLog {
-  /** All events so far, those of earlier processes included. */
-  readonly events: readonly PretrainEvent[];
+/** What writes the events of a run to disk. */
+export interface RunRecord {
   add(event: PretrainEvent): void;
   /** Returns when all that was added is on disk. @throws Error where it cannot be */
   flush(): Promise<void>;
   close(): Promise<void>;
 }
 
+export interface RunLog extends RunRecord {
+  /** All events so far, those of earlier processes included. */
+  readonly events: readonly PretrainEvent[];
+}
+
 /** @param completed iterations after which the run goes on: what is logged of later ones will come again */
 export async function openRunLog(name: string, completed: number): Promise<RunLog> {
   const events = completed === 0 ? [] : await readEvents(name, completed);
   await writeFileAtomically(name, (file) => writeFully(file, Buffer.from(events.map(toLine).join(''))));
-  const file: FileHandle = await open(name, 'a');
-  let written = Promise.resolve();
+  const file = await openAppended(name);
   return {
     events,
     add(event) {
       events.push(event);
-      written = written.then(() => file.appendFile(toLine(event)));
-      // a log that cannot be written fails the run when it is flushed, not before
-      written.catch(() => undefined);
+      file.append(toLine(event));
     },
-    async flush() {
-      await written;
-      await file.sync();
-    },
+    flush: () => file.flush(),
     close: () => file.close(),
   };
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { transpileModule, ModuleKind, ScriptTarget } from 'typescript';
@@ -147,13 +147,17 @@ test('keeps what is released during a run until its end', async () => {
 
 // Below: whole processes, because what is tested is that they end well.
 
+let root: string;
+/** Where it would be in the package: what is imported from outside lies beside it. */
 let folder: string;
 
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'megatron-bert-'));
-  symlinkSync(join(import.meta.dirname, '../../../node_modules'), join(folder, 'node_modules'), 'junction');
-  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
-  for (const name of ['c-interface', 'library', 'npm-binding', 'protobuf']) {
+  root = mkdtempSync(join(tmpdir(), 'megatron-bert-'));
+  folder = join(root, 'engine/onnx');
+  mkdirSync(folder, { recursive: true });
+  symlinkSync(join(import.meta.dirname, '../../../node_modules'), join(root, 'node_modules'), 'junction');
+  writeFileSync(join(root, 'package.json'), '{ "type": "module" }');
+  for (const name of ['c-interface', 'library', 'npm-binding', 'protobuf', '../../protobuf']) {
     const source = readFileSync(join(import.meta.dirname, `${name}.ts`), 'utf8');
     const options = { module: ModuleKind.ESNext, target: ScriptTarget.ES2022 };
     writeFileSync(
@@ -179,7 +183,7 @@ beforeAll(() => {
 });
 
 afterAll(() => {
-  rmSync(folder, { recursive: true });
+  rmSync(root, { recursive: true });
 });
 
 /** What a process prints that runs the module `source`; `square.js` has what it needs. */
