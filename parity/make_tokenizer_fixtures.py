@@ -788,4 +788,5 @@ def main():
     print(f"{len(CASES)} cases, {len(ERRORS)} errors, {len(DECODED)} decoded, tokenizers {tokenizers.__version__}")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -73,7 +73,10 @@ export {
   type Tokenizer,
   type TokenizerOptions,
 } from './text/tokenizer.js';
-export { readTokenizer, writeTokenizer } from './text/tokenizer-files.js';
+export { createGpt2Tokenizer, type Gpt2Tokenizer, type Gpt2TokenizerOptions } from './text/gpt2-tokenizer.js';
+export { readAnyTokenizer, readTokenizer, writeTokenizer } from './text/tokenizer-files.js';
+export type { AnyTokenizer } from './text/tokenizer-json.js';
+export type { TextTokenizer } from './text/text-tokenizer.js';
 export { pretrain } from './train/pretrain.js';
 export type { PretrainOptions, PretrainProgress } from './train/pretrain-options.js';
 export type { PretrainSummary } from './train/summary.js';

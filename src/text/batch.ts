@@ -1,6 +1,6 @@
 import { InputError, shown } from '../errors.js';
 import { pad, type EncodedText } from './encoding.js';
-import type { EncodeOptions, TextOrWords, Tokenizer } from './tokenizer.js';
+import type { EncodeOptions, TextOrWords, TextTokenizer } from './text-tokenizer.js';
 
 /** Of a call. */
 export interface TokenizeOptions extends EncodeOptions {
@@ -28,11 +28,14 @@ export interface BatchEncoding {
   readonly overflow_to_sample_mapping?: number[];
 }
 
-type Core = Pick<Tokenizer, 'encodeWindows' | 'model_max_length' | 'padding_side' | 'tokens'>;
+interface Core extends Pick<TextTokenizer, 'encodeWindows' | 'model_max_length' | 'padding_side'> {
+  /** The token of padding; undefined where there is none. */
+  readonly pad: number | undefined;
+}
 
 /** @throws InputError where there are not as many second texts as texts, or no length to pad to */
 export function encodeBatch(
-  { encodeWindows, model_max_length, padding_side, tokens }: Core,
+  { encodeWindows, model_max_length, padding_side, pad: padId }: Core,
   texts: TextOrWords | readonly TextOrWords[],
   options: TokenizeOptions,
 ): BatchEncoding {
@@ -57,7 +60,11 @@ export function encodeBatch(
   const side = options.padding_side ?? padding_side;
   if (!['left', 'right'].includes(side))
     throw new InputError(`padding_side: expected left or right, found ${JSON.stringify(side)}`);
-  const padded = rows.map(({ encoded }) => pad(encoded, length, side, tokens.pad));
+  if (length > 0 && padId === undefined)
+    throw new InputError('padding: expected a tokenizer with a token for it, found none');
+  const padded = rows.map(({ encoded }) =>
+    padId === undefined ? encoded : pad(encoded, length, side, padId),
+  );
   const column = <Name extends keyof EncodedText>(name: Name) => padded.map((encoded) => encoded[name]);
   return {
     input_ids: column('input_ids'),

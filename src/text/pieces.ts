@@ -1,4 +1,4 @@
-import { addedTokenFinder, type AddedToken } from './added-tokens.js';
+import { addedTokenFinder, type AddedToken, type FoundToken } from './added-tokens.js';
 import { chunkPattern, detached, normalize, splitWords, type BertNormalizer } from './bert-words.js';
 
 /** The tokens of a text, without those that a model adds; place i of each list is about token i. */
@@ -27,7 +27,7 @@ export const continuation = '##';
 
 const noPieces = (): Pieces => ({ ids: [], starts: [], ends: [], words: [] });
 
-function push(
+export function push(
   { ids, starts, ends, words }: Pieces,
   id: number,
   start: number,
@@ -41,7 +41,7 @@ function push(
 }
 
 /** Takes a stretch of text, and the number of its first word; adds its pieces, and gives the number of the next word. */
-type AddPieces = (pieces: Pieces, text: string, offset: number, word: number) => number;
+export type AddPieces = (pieces: Pieces, text: string, offset: number, word: number) => number;
 
 /** Makes tokens of texts: the added tokens that stand in them, and WordPiece's of all other words. */
 export function createPieces(options: PieceOptions): (text: string) => Pieces {
@@ -53,6 +53,14 @@ export function createPieces(options: PieceOptions): (text: string) => Pieces {
   const addStretch = stretchPieces(options, sought);
   // an added token may be longer than a chunk
   const addText = sought.length > 0 ? addStretch : chunkPieces(addStretch);
+  return aroundAddedTokens(find, addText);
+}
+
+/** Makes tokens of the added ones that are found, and what `addText` makes of the text between them. */
+export function aroundAddedTokens(
+  find: (text: string) => readonly FoundToken[],
+  addText: AddPieces,
+): (text: string) => Pieces {
   return (text) => {
     const pieces = noPieces();
     let place = 0;

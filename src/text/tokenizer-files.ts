@@ -3,7 +3,7 @@ import path from 'node:path';
 import { openModel } from '../hub/open-model.js';
 import type { HubOptions } from '../hub/repository.js';
 import { textReader } from '../hub/text-files.js';
-import { parseTokenizer, tokenizerFiles } from './tokenizer-json.js';
+import { parseAnyTokenizer, parseTokenizer, tokenizerFiles, type AnyTokenizer } from './tokenizer-json.js';
 import type { Tokenizer } from './tokenizer.js';
 
 /**
@@ -16,15 +16,20 @@ export async function readTokenizer(model: string, options: HubOptions = {}): Pr
   return parseTokenizer(textReader(await openModel(model, options)), model);
 }
 
+/** The same for WordPiece and for GPT-2's byte-level BPE, of which `vocab.json` and `merges.txt` do too. */
+export async function readAnyTokenizer(model: string, options: HubOptions = {}): Promise<AnyTokenizer> {
+  return parseAnyTokenizer(textReader(await openModel(model, options)), model);
+}
+
 export interface WriteTokenizerOptions {
   /** Tokens of the longest text that the model takes, special ones included. */
   readonly modelMaxLength?: number;
 }
 
-/** Writes the files that transformers reads: vocab.txt, tokenizer.json, tokenizer_config.json. */
+/** Writes the files that transformers reads: vocab.txt (of BPE vocab.json and merges.txt), tokenizer.json, tokenizer_config.json. */
 export async function writeTokenizer(
   folder: string,
-  tokenizer: Tokenizer,
+  tokenizer: AnyTokenizer,
   { modelMaxLength = 512 }: WriteTokenizerOptions = {},
 ): Promise<void> {
   await mkdir(folder, { recursive: true });

@@ -5,6 +5,15 @@ import type { ReadTextFile } from '../hub/text-files.js';
 import type { AddedToken } from './added-tokens.js';
 import { bertNormalizer, type BertNormalizer } from './bert-words.js';
 import { continuation } from './pieces.js';
+import {
+  gpt2FromFiles,
+  gpt2FromTokenizerJson,
+  gpt2TokenizerFiles,
+  tokensById,
+  type Gpt2Config,
+  type Gpt2TokenizerJson,
+} from './gpt2-tokenizer-json.js';
+import { createGpt2Tokenizer, type Gpt2Tokenizer } from './gpt2-tokenizer.js';
 import { createTokenizer, type Tokenizer, type TokenizerOptions } from './tokenizer.js';
 import { bertSpecialTokens } from './wordpiece-trainer.js';
 
@@ -18,13 +27,32 @@ const largestFile = 2 ** 26;
  * @throws InputError naming the file and what is wrong in it
  */
 export async function parseTokenizer(read: ReadTextFile, source: string): Promise<Tokenizer> {
-  const [json, vocab, config] = await Promise.all(
-    ['tokenizer.json', 'vocab.txt', 'tokenizer_config.json'].map((name) => read(name, largestFile)),
+  const tokenizer = await parseAnyTokenizer(read, source);
+  if (tokenizer.type !== 'WordPiece')
+    throw new InputError(`${source}: expected a WordPiece tokenizer, found ${tokenizer.type}`);
+  return tokenizer;
+}
+
+/** The same for tokenizers of any kind; of GPT-2's also `vocab.json` and `merges.txt`. */
+export async function parseAnyTokenizer(read: ReadTextFile, source: string): Promise<AnyTokenizer> {
+  const [json, vocab, ids, merges, config] = await Promise.all(
+    ['tokenizer.json', 'vocab.txt', 'vocab.json', 'merges.txt', 'tokenizer_config.json'].map((name) =>
+      read(name, largestFile),
+    ),
   );
   const fields = config ? (parseJsonObject(config.file, config.text) as TokenizerConfig) : {};
-  if (json)
-    return createTokenizer({ ...fromConfig(fields), ...fromTokenizerJson(json.file, json.text, fields) });
-  if (!vocab) throw new InputError(`no tokenizer in ${source}: it has neither tokenizer.json nor vocab.txt`);
+  if (json) {
+    const content = parseJsonObject(json.file, json.text) as TokenizerJson & Gpt2TokenizerJson;
+    return content.model?.type === 'BPE'
+      ? createGpt2Tokenizer({ ...fromConfig(fields), ...gpt2FromTokenizerJson(json.file, content, fields) })
+      : createTokenizer({ ...fromConfig(fields), ...fromTokenizerJson(json.file, content, fields) });
+  }
+  if (!vocab && ids && merges)
+    return createGpt2Tokenizer({ ...fromConfig(fields), ...gpt2FromFiles(ids, merges, fields) });
+  if (!vocab)
+    throw new InputError(
+      `no tokenizer in ${source}: it has neither tokenizer.json nor vocab.txt, nor vocab.json with merges.txt`,
+    );
   return createTokenizer({
     ...fromConfig(fields),
     vocab: vocab.text.replace(/\r?\n$/, '').split(/\r?\n/),
@@ -33,8 +61,10 @@ export async function parseTokenizer(read: ReadTextFile, source: string): Promis
   });
 }
 
+export type AnyTokenizer = Tokenizer | Gpt2Tokenizer;
+
 /** What is used of tokenizer_config.json. */
-interface TokenizerConfig {
+interface TokenizerConfig extends Gpt2Config {
   readonly do_lower_case?: boolean;
   readonly strip_accents?: boolean | null;
   readonly tokenize_chinese_chars?: boolean;
@@ -83,19 +113,16 @@ interface TokenizerJson {
   };
 }
 
-function fromTokenizerJson(file: string, text: string, config: TokenizerConfig): TokenizerOptions {
-  const { model, normalizer, added_tokens = [] } = parseJsonObject(file, text) as TokenizerJson;
+function fromTokenizerJson(
+  file: string,
+  { model, normalizer, added_tokens = [] }: TokenizerJson,
+  config: TokenizerConfig,
+): TokenizerOptions {
   // files of 2021 may lack the type; only WordPiece bounds the length of a word
   const type = model?.type ?? (model?.max_input_chars_per_word && 'WordPiece');
   if (type !== 'WordPiece' || typeof model?.vocab !== 'object' || model.vocab === null)
-    throw new InputError(`${file}: expected a WordPiece model, found ${type ?? 'none'}`);
-  const vocab: string[] = [];
-  const pieces = Object.entries(model.vocab);
-  for (const [piece, id] of pieces) {
-    if (!Number.isInteger(id) || id < 0 || id >= pieces.length || vocab[id] !== undefined)
-      throw new InputError(`${file}: the id of "${piece}": expected each of 0, 1, 2 … once, found ${id}`);
-    vocab[id] = piece;
-  }
+    throw new InputError(`${file}: expected a WordPiece or BPE model, found ${type ?? 'none'}`);
+  const vocab = tokensById(file, model.vocab);
   return {
     vocab,
     normalizer: withConfig({ ...bertNormalizer(true), ...normalizer }, config),
@@ -106,7 +133,8 @@ function fromTokenizerJson(file: string, text: string, config: TokenizerConfig):
 }
 
 /** The files that transformers reads, by name. */
-export function tokenizerFiles(tokenizer: Tokenizer, modelMaxLength: number): ReadonlyMap<string, string> {
+export function tokenizerFiles(tokenizer: AnyTokenizer, modelMaxLength: number): ReadonlyMap<string, string> {
+  if (tokenizer.type === 'BPE') return gpt2TokenizerFiles(tokenizer, modelMaxLength);
   const pieces = piecesOf(tokenizer);
   const texts = {
     'vocab.txt': pieces.join('\n'),

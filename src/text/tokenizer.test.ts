@@ -134,7 +134,9 @@ describe('readTokenizer', () => {
   });
 
   it('says that there is no tokenizer', async () => {
-    expect(await rejected()).toBe(`no tokenizer in ${folder}: it has neither tokenizer.json nor vocab.txt`);
+    expect(await rejected()).toBe(
+      `no tokenizer in ${folder}: it has neither tokenizer.json nor vocab.txt, nor vocab.json with merges.txt`,
+    );
   });
 
   it('names a vocabulary that is empty, repeats a token or lacks one', async () => {
@@ -151,8 +153,15 @@ describe('readTokenizer', () => {
     const file = path.join(folder, 'tokenizer.json');
     await write('tokenizer.json', '{');
     expect(await rejected()).toContain(`${file} is not JSON`);
-    await write('tokenizer.json', '{"model": {"type": "BPE", "vocab": {}}}');
-    expect(await rejected()).toBe(`${file}: expected a WordPiece model, found BPE`);
+    await write('tokenizer.json', '{"model": {"type": "Unigram", "vocab": []}}');
+    expect(await rejected()).toBe(`${file}: expected a WordPiece or BPE model, found Unigram`);
+    await write(
+      'tokenizer.json',
+      '{"model": {"type": "BPE", "vocab": {}}, "pre_tokenizer": {"type": "Split"}}',
+    );
+    expect(await rejected()).toBe(
+      `${file}: pre_tokenizer: expected ByteLevel with GPT-2's pattern, found {"type":"Split"}`,
+    );
     await write('tokenizer.json', '{"model": {"type": "WordPiece", "vocab": {"a": 0, "b": 2}}}');
     expect(await rejected()).toBe(`${file}: the id of "b": expected each of 0, 1, 2 … once, found 2`);
     await write('tokenizer.json', '{"model": {"type": "WordPiece", "vocab": {"a": 0}}}');
