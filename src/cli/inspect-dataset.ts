@@ -1,7 +1,7 @@
 import { openIndexedDataset } from '../data/indexed/open.js';
 import { requireVocabulary } from '../data/indexed/vocabulary.js';
 import type { InspectedDataset, Quantiles } from '../inspect/dataset.js';
-import { readTokenizer } from '../text/tokenizer-files.js';
+import { readAnyTokenizer } from '../text/tokenizer-files.js';
 
 /** Sequences whose text is shown, and tokens of each. */
 const shownSequences = 5;
@@ -33,7 +33,7 @@ export async function describeDataset(
 
 /** The text of the first sequences. */
 async function beginning(prefix: string, model: string): Promise<string[]> {
-  const tokenizer = await readTokenizer(model);
+  const tokenizer = await readAnyTokenizer(model);
   const dataset = await openIndexedDataset(prefix);
   try {
     await requireVocabulary(dataset, tokenizer.vocab);

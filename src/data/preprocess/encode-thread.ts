@@ -1,6 +1,6 @@
 /** The module of the threads that `preprocess` starts. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { readTokenizer } from '../../text/tokenizer-files.js';
+import { readAnyTokenizer } from '../../text/tokenizer-files.js';
 import type { ChunkData } from './chunks.js';
 import { chunkEncoder, type EncodedChunk } from './encode.js';
 import type { EncodingOptions } from './options.js';
@@ -25,7 +25,7 @@ const toError = (error: unknown) => (error instanceof Error ? error : new Error(
 
 try {
   const { tokenizer, encoding } = workerData as EncodeThreadData;
-  const encode = chunkEncoder(await readTokenizer(tokenizer, { local_files_only: true }), encoding);
+  const encode = chunkEncoder(await readAnyTokenizer(tokenizer, { local_files_only: true }), encoding);
   port.on('message', (data: ChunkData) => {
     encode(data).then(
       (result) => {

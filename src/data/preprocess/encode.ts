@@ -1,5 +1,5 @@
 /** Makes token ids of a chunk's documents: what each thread does, over and over. */
-import type { Tokenizer } from '../../text/tokenizer.js';
+import type { TextTokenizer } from '../../text/text-tokenizer.js';
 import type { EncodedDocuments } from '../indexed/parts.js';
 import type { WrittenTokenType } from '../indexed/token-types.js';
 import { sentenceSplitter } from '../sentences.js';
@@ -20,7 +20,7 @@ const longestPiece = 2 ** 22;
 export type EncodeChunk = (data: ChunkData) => Promise<EncodedChunk>;
 
 export function chunkEncoder(
-  tokenizer: Pick<Tokenizer, 'tokenize'>,
+  tokenizer: Pick<TextTokenizer, 'tokenize'>,
   { keys, sentences, documentsBy, endOfDocument, dtype }: EncodingOptions,
 ): EncodeChunk {
   const split = sentences === null ? null : sentenceSplitter(sentences);

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { InputError, shown } from '../../errors.js';
-import type { Tokenizer } from '../../text/tokenizer.js';
+import type { AnyTokenizer } from '../../text/tokenizer-json.js';
 import { idLimit, tokenTypeFor, type WrittenTokenType } from '../indexed/token-types.js';
 
 /** What is one document of a text file. */
@@ -49,7 +49,7 @@ export interface EncodingOptions {
 }
 
 /** @throws InputError naming the option that cannot be used */
-export function resolveEncoding(options: PreprocessOptions, tokenizer: Tokenizer): EncodingOptions {
+export function resolveEncoding(options: PreprocessOptions, tokenizer: AnyTokenizer): EncodingOptions {
   const { jsonKeys = ['text'], splitSentences = false, language = 'en', documentsBy = 'file' } = options;
   const { vocabSize } = tokenizer;
   const dtype = options.dtype ?? tokenTypeFor(vocabSize);
@@ -96,7 +96,7 @@ function requireLanguage(language: string): void {
 }
 
 /** BERT's tokenizers have no token of that name, and end texts with `[SEP]`. */
-function endOfDocument({ vocab, tokens }: Tokenizer): number {
+function endOfDocument({ vocab, tokens }: AnyTokenizer): number {
   const named = ['<|endoftext|>', '[EOS]'].map((token) => vocab.indexOf(token)).find((id) => id >= 0);
-  return named ?? tokens.sep;
+  return named ?? ('sep' in tokens ? tokens.sep : tokens.eos);
 }

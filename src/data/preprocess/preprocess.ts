@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { flushFolder } from '../../checkpoint/file-bytes.js';
 import { InputError } from '../../errors.js';
-import { readTokenizer } from '../../text/tokenizer-files.js';
-import type { Tokenizer } from '../../text/tokenizer.js';
+import { readAnyTokenizer } from '../../text/tokenizer-files.js';
+import { tokenizerFiles, type AnyTokenizer } from '../../text/tokenizer-json.js';
 import { requireFreePrefix } from '../indexed/builder.js';
 import { openIndexedDataset } from '../indexed/open.js';
 import { moveParts, openParts, writeIndex, type Parts } from '../indexed/parts.js';
@@ -46,7 +46,7 @@ const momentInterval = 1000;
  */
 export async function preprocess(options: PreprocessOptions): Promise<PreprocessSummary> {
   const started = performance.now();
-  const tokenizer = await readTokenizer(options.tokenizer);
+  const tokenizer = await readAnyTokenizer(options.tokenizer);
   const encoding = resolveEncoding(options, tokenizer);
   const workers = resolveWorkers(options.workers);
   const files = await listInputs(options.input);
@@ -185,8 +185,10 @@ function requireOneKeyOfText(files: readonly InputFile[], keys: readonly string[
     );
 }
 
-const checksumOf = ({ vocab, normalizer, added_tokens }: Tokenizer) =>
-  createHash('sha256').update(JSON.stringify({ vocab, normalizer, added_tokens })).digest('hex');
+const checksumOf = (tokenizer: AnyTokenizer) =>
+  createHash('sha256')
+    .update(JSON.stringify([...tokenizerFiles(tokenizer, 0)]))
+    .digest('hex');
 
 async function countsOf(prefix: string) {
   const dataset = await openIndexedDataset(prefix);
