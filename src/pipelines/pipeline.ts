@@ -26,10 +26,11 @@ export const createPipeline =
   ): Promise<Pipelines[Name]> => {
     const definition = findDefinition(task);
     const source = await host.open(model, options);
-    const [tokenizer, loaded] = await Promise.all([
-      parseTokenizer(source.readText, model),
-      loadModel({ ...host, open: async () => source }, definition, model, options),
-    ]);
+    const loading = loadModel({ ...host, open: async () => source }, definition, model, options);
+    // where both fail, what is wrong with the tokenizer is said, whichever failed first
+    loading.catch(() => undefined);
+    const tokenizer = await parseTokenizer(source.readText, model);
+    const loaded = await loading;
     const { config } = loaded;
     const { warn = console.warn } = options;
     if (tokenizer.vocabSize > config.vocab_size)
