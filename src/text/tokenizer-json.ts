@@ -35,11 +35,8 @@ export async function parseTokenizer(read: ReadTextFile, source: string): Promis
 
 /** The same for tokenizers of any kind; of GPT-2's also `vocab.json` and `merges.txt`. */
 export async function parseAnyTokenizer(read: ReadTextFile, source: string): Promise<AnyTokenizer> {
-  const [json, vocab, ids, merges, config] = await Promise.all(
-    ['tokenizer.json', 'vocab.txt', 'vocab.json', 'merges.txt', 'tokenizer_config.json'].map((name) =>
-      read(name, largestFile),
-    ),
-  );
+  const readAll = (...names: string[]) => Promise.all(names.map((name) => read(name, largestFile)));
+  const [json, vocab, config] = await readAll('tokenizer.json', 'vocab.txt', 'tokenizer_config.json');
   const fields = config ? (parseJsonObject(config.file, config.text) as TokenizerConfig) : {};
   if (json) {
     const content = parseJsonObject(json.file, json.text) as TokenizerJson & Gpt2TokenizerJson;
@@ -47,12 +44,14 @@ export async function parseAnyTokenizer(read: ReadTextFile, source: string): Pro
       ? createGpt2Tokenizer({ ...fromConfig(fields), ...gpt2FromTokenizerJson(json.file, content, fields) })
       : createTokenizer({ ...fromConfig(fields), ...fromTokenizerJson(json.file, content, fields) });
   }
-  if (!vocab && ids && merges)
+  if (!vocab) {
+    const [ids, merges] = await readAll('vocab.json', 'merges.txt');
+    if (!ids || !merges)
+      throw new InputError(
+        `no tokenizer in ${source}: it has neither tokenizer.json nor vocab.txt, nor vocab.json with merges.txt`,
+      );
     return createGpt2Tokenizer({ ...fromConfig(fields), ...gpt2FromFiles(ids, merges, fields) });
-  if (!vocab)
-    throw new InputError(
-      `no tokenizer in ${source}: it has neither tokenizer.json nor vocab.txt, nor vocab.json with merges.txt`,
-    );
+  }
   return createTokenizer({
     ...fromConfig(fields),
     vocab: vocab.text.replace(/\r?\n$/, '').split(/\r?\n/),

@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { InputError } from '../errors.js';
 import { readTokenizer, writeTokenizer } from './tokenizer-files.js';
+import { parseTokenizer } from './tokenizer-json.js';
 import { createTokenizer } from './tokenizer.js';
 
 const fixtures = fileURLToPath(new URL('../../test/fixtures/text/', import.meta.url));
@@ -131,6 +132,16 @@ describe('readTokenizer', () => {
   it('takes lines that end as on Windows', async () => {
     await write('vocab.txt', [...special, 'a', ''].join('\r\n'));
     expect((await readTokenizer(folder)).vocab).toEqual([...special, 'a']);
+  });
+
+  it('looks for no other files where it has its own: in a page each is a request', async () => {
+    const names: string[] = [];
+    const text = [...special, 'a'].join('\n');
+    await parseTokenizer((name) => {
+      names.push(name);
+      return Promise.resolve(name === 'vocab.txt' ? { text, file: name } : undefined);
+    }, 'here');
+    expect(names.sort()).toEqual(['tokenizer.json', 'tokenizer_config.json', 'vocab.txt']);
   });
 
   it('says that there is no tokenizer', async () => {
