@@ -24,6 +24,15 @@ export const specialToken = (id: number, content: string): AddedToken => ({
   special: true,
 });
 
+/** A model's special tokens are found in texts like any that was added. @returns all, by id */
+export function withSpecialTokens(
+  added: readonly AddedToken[],
+  special: readonly AddedToken[],
+): AddedToken[] {
+  const known = new Set(added.map(({ content }) => content));
+  return [...special.filter(({ content }) => !known.has(content)), ...added].sort((a, b) => a.id - b.id);
+}
+
 export interface FoundToken {
   readonly id: number;
   readonly from: number;

@@ -1,7 +1,6 @@
 /** GPT-2's words, and the characters that its vocabulary writes bytes as. */
 import { bytePairMerger } from './byte-pairs.js';
-import { detached } from './bert-words.js';
-import { push, type AddPieces } from './pieces.js';
+import { chunkPieces, push, type AddPieces } from './pieces.js';
 
 /** GPT-2's pattern; `\s` is Unicode's white space, which JavaScript's is not quite. */
 const wordPattern =
@@ -18,9 +17,10 @@ export const byteCharacters: readonly string[] = (() => {
 
 const bytesOf = new Map(byteCharacters.map((character, byte) => [character, byte]));
 
+const encoder = new TextEncoder();
+
 /** Text of the bytes that tokens stand for; bytes that make no UTF-8 become U+FFFD. Other characters are themselves. */
 export function decodeBytes(tokens: readonly string[]): string {
-  const encoder = new TextEncoder();
   const bytes = tokens.flatMap((token) => {
     const characters = Array.from(token);
     return characters.every((character) => bytesOf.has(character))
@@ -29,13 +29,6 @@ export function decodeBytes(tokens: readonly string[]): string {
   });
   return new TextDecoder('utf-8', { ignoreBOM: true }).decode(Uint8Array.from(bytes));
 }
-
-/** Words whose pieces are remembered, and UTF-16 units of the longest of them. */
-const mostWords = 2 ** 16;
-const longestWord = 32;
-
-/** id, start and end of each piece, in UTF-16 units of the word. */
-type PackedWord = readonly number[];
 
 /**
  * Byte-level BPE of stretches between added tokens. A piece of a part of a character's bytes stands where the whole
@@ -53,54 +46,46 @@ export function byteLevelPieces(
   const merge = bytePairMerger(
     merges.map(([left, right]) => [ids.get(left)!, ids.get(right)!, ids.get(left + right)!]),
   );
-  const encoder = new TextEncoder();
-  const packWord = (word: string): PackedWord => {
-    const bytes = encoder.encode(word);
-    const starts: number[] = [];
-    const ends: number[] = [];
-    let place = 0;
-    for (const character of word) {
-      const codePoint = character.codePointAt(0)!;
-      const length = codePoint < 0x80 ? 1 : codePoint < 0x800 ? 2 : codePoint < 0x10000 ? 3 : 4;
-      for (let i = 0; i < length; i++) {
-        starts.push(place);
-        ends.push(place + character.length);
-      }
-      place += character.length;
-    }
-    const { ids: pieces, lengths } = merge(Array.from(bytes, (byte) => byteIds[byte]!));
+  const addWord: AddPieces = (pieces, text, offset, word) => {
+    const { starts, ends } = placesOfBytes(text);
+    const { ids: tokens, lengths } = merge(Array.from(encoder.encode(text), (byte) => byteIds[byte]!));
     let from = 0;
-    return pieces.flatMap((id, i) => {
+    tokens.forEach((id, i) => {
       const to = from + lengths[i]!;
-      const packed = [id, starts[from]!, ends[to - 1]!];
+      push(pieces, id, offset + starts[from]!, offset + ends[to - 1]!, word);
       from = to;
-      return packed;
     });
+    return word + 1;
   };
-  const known = new Map<string, PackedWord>();
-  const packOnce = (word: string): PackedWord => {
-    const found = known.get(word);
-    if (found || word.length > longestWord) return found ?? packWord(word);
-    if (known.size >= mostWords) known.clear();
-    const made = packWord(word);
-    known.set(detached(word), made);
-    return made;
-  };
-  return (pieces, text, offset, firstWord) => {
-    const prefix = addPrefixSpace && text !== '' && !text.startsWith(' ') ? ' ' : '';
+  const addWords = chunkPieces(addWord, wordPattern, true);
+  return (pieces, text, offset, word) => {
+    if (!addPrefixSpace || text === '' || text.startsWith(' ')) return addWords(pieces, text, offset, word);
+    const { ids: tokens, starts, ends } = pieces;
+    const first = tokens.length;
+    const next = addWords(pieces, ` ${text}`, offset - 1, word);
     // a space that is put before a text stands where its first character does
-    const firstEnd = prefix && text.codePointAt(0)! > 0xffff ? 2 : prefix.length;
-    let word = firstWord;
-    for (const { 0: characters, index } of (prefix + text).matchAll(wordPattern)) {
-      const packed = packOnce(characters);
-      const at = index - prefix.length;
-      for (let i = 0; i < packed.length; i += 3) {
-        const start = Math.max(0, at + packed[i + 1]!);
-        const end = Math.max(firstEnd, at + packed[i + 2]!);
-        push(pieces, packed[i]!, offset + start, offset + end, word);
-      }
-      word++;
+    const firstEnd = offset + (text.codePointAt(0)! > 0xffff ? 2 : 1);
+    for (let i = first; i < tokens.length && starts[i]! < firstEnd; i++) {
+      starts[i] = Math.max(offset, starts[i]!);
+      ends[i] = Math.max(firstEnd, ends[i]!);
     }
-    return word;
+    return next;
   };
+}
+
+/** For each byte of a word, where the character that it belongs to begins and ends. */
+function placesOfBytes(word: string): { readonly starts: number[]; readonly ends: number[] } {
+  const starts: number[] = [];
+  const ends: number[] = [];
+  let place = 0;
+  for (const character of word) {
+    const codePoint = character.codePointAt(0)!;
+    const length = codePoint < 0x80 ? 1 : codePoint < 0x800 ? 2 : codePoint < 0x10000 ? 3 : 4;
+    for (let i = 0; i < length; i++) {
+      starts.push(place);
+      ends.push(place + character.length);
+    }
+    place += character.length;
+  }
+  return { starts, ends };
 }

@@ -1,4 +1,5 @@
 import TinyQueue from 'tinyqueue';
+import { pairKey } from './piece-pairs.js';
 
 /** Pieces of a word's bytes: ids, and how many bytes each has. */
 export interface BytePairs {
@@ -6,8 +7,6 @@ export interface BytePairs {
   readonly lengths: number[];
 }
 
-/** One number for a pair of piece ids (below 2²⁶ each). */
-const pairKey = (left: number, right: number) => left * 2 ** 26 + right;
 /** A queue's entry is a rank and a place (below 2³⁰), of which the lower comes first. */
 const places = 2 ** 30;
 

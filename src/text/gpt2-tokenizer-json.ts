@@ -1,8 +1,10 @@
 /** The files of GPT-2's tokenizers, as texts. */
 import { parseJsonObject } from '../checkpoint/json-object.js';
 import { InputError } from '../errors.js';
+import type { TextFile } from '../hub/text-files.js';
 import type { AddedToken } from './added-tokens.js';
 import { endOfText, type Gpt2Tokenizer, type Gpt2TokenizerOptions } from './gpt2-tokenizer.js';
+import { tokensById, withoutAdded } from './vocabulary.js';
 
 /** What is used of tokenizer_config.json. */
 export interface Gpt2Config {
@@ -61,11 +63,6 @@ export function gpt2FromTokenizerJson(
   };
 }
 
-interface TextFile {
-  readonly file: string;
-  readonly text: string;
-}
-
 /** Of vocab.json and merges.txt, whose first line is its version. */
 export function gpt2FromFiles(vocab: TextFile, merges: TextFile, config: Gpt2Config): Gpt2TokenizerOptions {
   const lines = merges.text.split(/\r?\n/).map((line, i) => [line, i + 1] as const);
@@ -93,29 +90,14 @@ function padOf({ pad_token }: Gpt2Config): { readonly pad_token?: string } {
   return { pad_token: typeof pad_token === 'string' ? pad_token : pad_token.content };
 }
 
-/** @throws InputError where the ids are not 0, 1, 2 … */
-export function tokensById(file: string, ids: Readonly<Record<string, number>>): string[] {
-  const vocab: string[] = [];
-  const pieces = Object.entries(ids);
-  for (const [piece, id] of pieces) {
-    if (!Number.isInteger(id) || id < 0 || id >= pieces.length || vocab[id] !== undefined)
-      throw new InputError(`${file}: the id of "${piece}": expected each of 0, 1, 2 … once, found ${id}`);
-    vocab[id] = piece;
-  }
-  return vocab;
-}
-
 /** The files that transformers reads, by name. */
 export function gpt2TokenizerFiles(
   tokenizer: Gpt2Tokenizer,
   model_max_length: number,
 ): ReadonlyMap<string, string> {
   const { vocab: all, merges, added_tokens, add_prefix_space, tokens } = tokenizer;
-  // tokens that were added behind the vocabulary are in added_tokens alone
-  const added = new Set(added_tokens.filter(({ id }) => id !== tokens.eos).map(({ id }) => id));
-  let end = all.length;
-  while (added.has(end - 1)) end--;
-  const vocab = Object.fromEntries(all.slice(0, end).map((token, id) => [token, id]));
+  const pieces = withoutAdded(all, added_tokens, [tokens.eos]);
+  const vocab = Object.fromEntries(pieces.map((token, id) => [token, id]));
   const byteLevel = { type: 'ByteLevel', add_prefix_space, trim_offsets: false, use_regex: true };
   const json = {
     version: '1.0',

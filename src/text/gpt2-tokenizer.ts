@@ -1,13 +1,9 @@
 import { InputError } from '../errors.js';
-import { addedTokenFinder, specialToken, type AddedToken } from './added-tokens.js';
+import { addedTokenFinder, specialToken, withSpecialTokens } from './added-tokens.js';
 import { byteCharacters, byteLevelPieces, decodeBytes } from './byte-level.js';
 import { aroundAddedTokens } from './pieces.js';
-import {
-  createTextTokenizer,
-  numberPieces,
-  type CommonOptions,
-  type TextTokenizer,
-} from './text-tokenizer.js';
+import { createTextTokenizer, type CommonOptions, type TextTokenizer } from './text-tokenizer.js';
+import { numberPieces } from './vocabulary.js';
 
 /** GPT-2's byte-level BPE tokenizer, which adds nothing to texts. */
 export interface Gpt2Tokenizer extends TextTokenizer {
@@ -50,7 +46,7 @@ export function createGpt2Tokenizer(options: Gpt2TokenizerOptions): Gpt2Tokenize
   const eos = idOf(endOfText);
   if (eos === undefined) throw new InputError(`${source} has no ${endOfText}`);
   const pad = pad_token === undefined ? undefined : idOf(pad_token);
-  const added_tokens = withSpecial(given, eos);
+  const added_tokens = withSpecialTokens(given, [specialToken(eos, endOfText)]);
   const core = createTextTokenizer(options, {
     added_tokens,
     piecesOf: aroundAddedTokens(
@@ -62,9 +58,4 @@ export function createGpt2Tokenizer(options: Gpt2TokenizerOptions): Gpt2Tokenize
     join: decodeBytes,
   });
   return Object.assign(core, { type: 'BPE' as const, merges, add_prefix_space, tokens: { eos, pad } });
-}
-
-function withSpecial(added: readonly AddedToken[], eos: number): AddedToken[] {
-  const has = added.some(({ content }) => content === endOfText);
-  return [...(has ? [] : [specialToken(eos, endOfText)]), ...added].sort((a, b) => a.id - b.id);
 }

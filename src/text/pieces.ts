@@ -52,7 +52,7 @@ export function createPieces(options: PieceOptions): (text: string) => Pieces {
     .map((token) => ({ ...token, content: normalize(token.content, normalizer).text }));
   const addStretch = stretchPieces(options, sought);
   // an added token may be longer than a chunk
-  const addText = sought.length > 0 ? addStretch : chunkPieces(addStretch);
+  const addText = sought.length > 0 ? addStretch : chunkPieces(addStretch, chunkPattern);
   return aroundAddedTokens(find, addText);
 }
 
@@ -149,8 +149,13 @@ const longestChunk = 32;
 /** Chunks of which it is remembered that they came once. */
 const mostSeen = 2 ** 12;
 
-/** Words repeat: the pieces of what stands between white space are remembered once it comes again. */
-function chunkPieces(addStretch: AddPieces): AddPieces {
+/**
+ * Words repeat: the pieces of a chunk are remembered once it comes again.
+ *
+ * @param pattern finds the chunks, which are made pieces of each alone
+ * @param whenFirstSeen remembers at once, where making pieces takes longer than remembering them in vain
+ */
+export function chunkPieces(addStretch: AddPieces, pattern: RegExp, whenFirstSeen = false): AddPieces {
   const known = new Map<string, PackedPieces>();
   const seen = new Set<string>();
   const remember = (chunk: string): PackedPieces => {
@@ -161,17 +166,17 @@ function chunkPieces(addStretch: AddPieces): AddPieces {
     known.set(detached(chunk), packed);
     return packed;
   };
-  const comesAgain = (chunk: string): boolean => {
+  const isWorthKnowing = (chunk: string): boolean => {
     if (chunk.length > longestChunk) return false;
-    if (seen.delete(chunk)) return true;
+    if (whenFirstSeen || seen.delete(chunk)) return true;
     if (seen.size >= mostSeen) seen.clear();
     seen.add(detached(chunk));
     return false;
   };
   return (pieces, text, offset, firstWord) => {
     let word = firstWord;
-    for (const { 0: chunk, index } of text.matchAll(chunkPattern)) {
-      const packed = known.get(chunk) ?? (comesAgain(chunk) ? remember(chunk) : undefined);
+    for (const { 0: chunk, index } of text.matchAll(pattern)) {
+      const packed = known.get(chunk) ?? (isWorthKnowing(chunk) ? remember(chunk) : undefined);
       word = packed
         ? addPacked(pieces, packed, offset + index, word)
         : addStretch(pieces, chunk, offset + index, word);

@@ -157,17 +157,3 @@ function resolveTruncation(
 
 /** As Python's `clean_up_tokenization`. */
 const cleanUp = (text: string) => text.replaceAll(" ' ", "'").replace(/ ([.?!,]|n't|'m|'s|'ve|'re)/g, '$1');
-
-/** @throws InputError where `source` is empty or says a piece twice */
-export function numberPieces(vocab: readonly string[], source: string): Map<string, number> {
-  if (vocab.length === 0 || (vocab.length === 1 && vocab[0] === ''))
-    throw new InputError(`${source} is empty`);
-  const ids = new Map<string, number>();
-  vocab.forEach((piece, id) => {
-    const first = ids.get(piece);
-    if (first !== undefined)
-      throw new InputError(`${source}: "${piece}" stands on lines ${first + 1} and ${id + 1}`);
-    ids.set(piece, id);
-  });
-  return ids;
-}

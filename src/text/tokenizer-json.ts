@@ -9,12 +9,12 @@ import {
   gpt2FromFiles,
   gpt2FromTokenizerJson,
   gpt2TokenizerFiles,
-  tokensById,
   type Gpt2Config,
   type Gpt2TokenizerJson,
 } from './gpt2-tokenizer-json.js';
 import { createGpt2Tokenizer, type Gpt2Tokenizer } from './gpt2-tokenizer.js';
 import { createTokenizer, type Tokenizer, type TokenizerOptions } from './tokenizer.js';
+import { tokensById, withoutAdded } from './vocabulary.js';
 import { bertSpecialTokens } from './wordpiece-trainer.js';
 
 /** Bytes of a tokenizer.json: those with the most pieces have a quarter of it. */
@@ -134,22 +134,14 @@ function fromTokenizerJson(
 /** The files that transformers reads, by name. */
 export function tokenizerFiles(tokenizer: AnyTokenizer, modelMaxLength: number): ReadonlyMap<string, string> {
   if (tokenizer.type === 'BPE') return gpt2TokenizerFiles(tokenizer, modelMaxLength);
-  const pieces = piecesOf(tokenizer);
+  const { vocab, added_tokens, tokens } = tokenizer;
+  const pieces = withoutAdded(vocab, added_tokens, Object.values<number>({ ...tokens }));
   const texts = {
     'vocab.txt': pieces.join('\n'),
     'tokenizer.json': JSON.stringify(tokenizerJson(tokenizer, pieces), null, 2),
     'tokenizer_config.json': JSON.stringify(tokenizerConfig(tokenizer.normalizer, modelMaxLength), null, 2),
   };
   return new Map(Object.entries(texts).map(([name, text]) => [name, `${text}\n`]));
-}
-
-/** The vocabulary without the tokens that were added behind it. */
-function piecesOf({ vocab, added_tokens, tokens }: Tokenizer): readonly string[] {
-  const added = new Set(added_tokens.map(({ id }) => id));
-  for (const id of Object.values<number>({ ...tokens })) added.delete(id);
-  let end = vocab.length;
-  while (added.has(end - 1)) end--;
-  return vocab.slice(0, end);
 }
 
 function tokenizerConfig(normalizer: BertNormalizer, model_max_length: number): object {

@@ -1,14 +1,10 @@
 import { WordPieceDecoder } from '@huggingface/tokenizers';
 import { InputError } from '../errors.js';
-import { specialToken, type AddedToken } from './added-tokens.js';
+import { specialToken, withSpecialTokens, type AddedToken } from './added-tokens.js';
 import { bertNormalizer, type BertNormalizer } from './bert-words.js';
 import { continuation, createPieces } from './pieces.js';
-import {
-  createTextTokenizer,
-  numberPieces,
-  type CommonOptions,
-  type TextTokenizer,
-} from './text-tokenizer.js';
+import { createTextTokenizer, type CommonOptions, type TextTokenizer } from './text-tokenizer.js';
+import { numberPieces } from './vocabulary.js';
 import { bertSpecialTokens, type BertSpecialToken } from './wordpiece-trainer.js';
 
 export type { DecodeOptions, EncodeOptions, TextOrWords } from './text-tokenizer.js';
@@ -55,7 +51,7 @@ export function createTokenizer(options: TokenizerOptions): Tokenizer {
     mask: special('[MASK]'),
   };
   const normalizer = options.normalizer ?? bertNormalizer(options.lowercase ?? true);
-  const added_tokens = withSpecialTokens(options.added_tokens ?? [], tokens);
+  const added_tokens = withSpecialTokens(options.added_tokens ?? [], specialTokens(tokens));
   const piecesOf = createPieces({
     ids,
     unknown: '[UNK]',
@@ -79,12 +75,8 @@ export function createTokenizer(options: TokenizerOptions): Tokenizer {
   });
 }
 
-/** BERT's special tokens are found in texts like any that was added. */
-function withSpecialTokens(added: readonly AddedToken[], tokens: SpecialTokenIds): AddedToken[] {
-  const special = bertSpecialTokens.map((content): AddedToken => {
+const specialTokens = (tokens: SpecialTokenIds): AddedToken[] =>
+  bertSpecialTokens.map((content) => {
     const name = content.slice(1, -1).toLowerCase() as keyof SpecialTokenIds;
     return specialToken(tokens[name], content);
   });
-  const known = new Set(added.map(({ content }) => content));
-  return [...special.filter(({ content }) => !known.has(content)), ...added].sort((a, b) => a.id - b.id);
-}

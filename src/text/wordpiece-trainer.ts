@@ -1,5 +1,6 @@
 import TinyQueue from 'tinyqueue';
 import { bertNormalizer } from './bert-words.js';
+import { pairKey, pairOfKey } from './piece-pairs.js';
 import { continuation } from './pieces.js';
 import { createWordCounter } from './word-counts.js';
 
@@ -33,9 +34,6 @@ interface Candidate {
   /** How often the pair occurred when this was queued. */
   readonly count: number;
 }
-
-/** One number for a pair of piece ids (below 2²⁶ each). */
-const pairKey = (left: number, right: number) => left * 2 ** 26 + right;
 
 /**
  * Trains a WordPiece vocabulary as Hugging Face's `WordPieceTrainer` does: pieces of words that occur
@@ -117,7 +115,7 @@ function createPairs(words: readonly Word[]) {
   words.forEach(({ pieces, count }, word) => {
     for (let i = 1; i < pieces.length; i++) change(pieces[i - 1]!, pieces[i]!, count, word);
   });
-  for (const key of counts.keys()) enqueue(Math.floor(key / 2 ** 26), key % 2 ** 26);
+  for (const key of counts.keys()) enqueue(...pairOfKey(key));
 
   return {
     /** The most frequent pair. Counts in the queue may be out of date: such a pair is queued anew. */
