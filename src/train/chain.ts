@@ -162,7 +162,9 @@ async function differentiate(
     return node ? [node] : [];
   });
   const differentiated = 'loss' in outputs ? 'loss' : 'hidden';
-  const { forward, saved } = forwardBackward(outputs, differentiated, wrt, new Set(), mayKeep);
+  const programs = (accumulate?: ReadonlySet<string>) =>
+    forwardBackward(outputs, differentiated, wrt, accumulate, mayKeep);
+  const { forward, saved } = programs();
   const backward = new Map<string, Promise<Executable>>();
   return {
     forward: await engine.compile(forward),
@@ -171,9 +173,7 @@ async function differentiate(
       const key = [...accumulate].join();
       const known = backward.get(key);
       if (known) return known;
-      const executable = engine.compile(
-        forwardBackward(outputs, differentiated, wrt, accumulate, mayKeep).backward,
-      );
+      const executable = engine.compile(programs(accumulate).backward);
       backward.set(key, executable);
       return executable;
     },
