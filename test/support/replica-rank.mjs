@@ -53,17 +53,15 @@ await runRank(async ({ config: fields, steps, microBatches = 1, recomputeActivat
     norms.push(gradientNorm);
     losses.push(scalars.loss);
   }
+  const own = {};
   const replicated = {};
   let squares = 0;
   for (const [name, { declaration, value, gradient }] of trainer.parameters) {
     if (declaration.partition !== undefined || communicator.rank === 0)
       squares += await engine.sumOfSquares(gradient);
-    if (declaration.partition === undefined)
-      replicated[name] = { value: await engine.read(value), gradient: await engine.read(gradient) };
-  }
-  const own = {};
-  for (const [name, { value, gradient }] of trainer.parameters)
     own[name] = { value: await engine.read(value), gradient: await engine.read(gradient) };
+    if (declaration.partition === undefined) replicated[name] = own[name];
+  }
   const bytes = engine.allocatedBytes();
   await engine.release();
   return { replicated, norms, squares, losses, own, bytes };
