@@ -5,14 +5,20 @@
  */
 import { readBytes, type ByteSource } from '../../checkpoint/byte-source.js';
 import { InputError } from '../../errors.js';
-import { magics, readDocumentIndex, requireCounts, type DatasetIndex } from './index-contents.js';
+import {
+  magics,
+  readDocumentIndex,
+  requireCounts,
+  type DatasetIndex,
+  type IndexLayout,
+} from './index-contents.js';
 import { headerReader, int64Blocks } from './number-blocks.js';
 import { tokenTypeOfCode, tokenTypes } from './token-types.js';
 
 const headerSize = 56;
 const longest = 2 ** 31 - 1;
 
-export async function readClassicIndex(source: ByteSource): Promise<DatasetIndex> {
+export async function classicLayout(source: ByteSource): Promise<IndexLayout> {
   const { name } = source;
   const header = headerReader(await readBytes(source, 0, headerSize), name);
   header.skip(magics.classic.length);
@@ -28,14 +34,28 @@ export async function readClassicIndex(source: ByteSource): Promise<DatasetIndex
   if (sizes !== sequences)
     throw new InputError(`${name}: expected one size for each of ${sequences} sequences, found ${sizes}`);
   const places = headerSize + 8 * (sequences + 1);
-  const lengthsAt = places + 8 * (sequences + 1);
-  const documents = lengthsAt + 8 * sequences;
+  const lengths = places + 8 * (sequences + 1);
+  const documents = lengths + 8 * sequences;
   requireCounts(source, { sequences, documentEntries }, documents + 8 * documentEntries);
+  return {
+    layout: 'classic',
+    dtype,
+    sequences,
+    documentEntries,
+    lengths: { offset: lengths, bytes: 8 },
+    places: { offset: places, unit: bytes },
+    documents: { offset: documents },
+  };
+}
 
+export async function readClassicIndex(source: ByteSource): Promise<DatasetIndex> {
+  const { name } = source;
+  const layout = await classicLayout(source);
+  const { dtype, sequences, documentEntries, places, documents } = layout;
   await requireRising(source, headerSize, sequences + 1, () => 1, 'size');
   const lengths = new Int32Array(sequences);
   let done = 0;
-  for await (const block of int64Blocks(source, lengthsAt, sequences))
+  for await (const block of int64Blocks(source, layout.lengths.offset, sequences))
     for (const length of block) {
       if (!(length >= 0 && length <= longest))
         throw new InputError(
@@ -43,8 +63,14 @@ export async function readClassicIndex(source: ByteSource): Promise<DatasetIndex
         );
       lengths[done++] = length;
     }
-  const tokenCount = await requireRising(source, places, sequences + 1, (i) => lengths[i] ?? 0, 'place');
-  const blocks = int64Blocks(source, documents, documentEntries);
+  const tokenCount = await requireRising(
+    source,
+    places.offset,
+    sequences + 1,
+    (i) => lengths[i] ?? 0,
+    'place',
+  );
+  const blocks = int64Blocks(source, documents.offset, documentEntries);
   const documentIndex = await readDocumentIndex(name, blocks, documentEntries, sequences);
   return { layout: 'classic', dtype, lengths, documentIndex, tokenCount };
 }

@@ -5,7 +5,13 @@
  */
 import { readBytes, type ByteSource } from '../../checkpoint/byte-source.js';
 import { InputError } from '../../errors.js';
-import { magics, readDocumentIndex, requireCounts, type DatasetIndex } from './index-contents.js';
+import {
+  magics,
+  readDocumentIndex,
+  requireCounts,
+  type DatasetIndex,
+  type IndexLayout,
+} from './index-contents.js';
 import { headerReader, int32Blocks, int64Blocks } from './number-blocks.js';
 import { tokenTypeOfCode, tokenTypes, type WrittenTokenType } from './token-types.js';
 
@@ -21,7 +27,7 @@ export function currentHeader(dtype: WrittenTokenType, sequences: number, docume
   return header;
 }
 
-export async function readCurrentIndex(source: ByteSource): Promise<DatasetIndex> {
+export async function currentLayout(source: ByteSource): Promise<IndexLayout> {
   const { name } = source;
   const header = headerReader(await readBytes(source, 0, headerSize), name);
   header.skip(magics.current.length);
@@ -33,12 +39,24 @@ export async function readCurrentIndex(source: ByteSource): Promise<DatasetIndex
   const places = headerSize + 4 * sequences;
   const documents = places + 8 * sequences;
   requireCounts(source, { sequences, documentEntries }, documents + 8 * documentEntries);
+  return {
+    layout: 'current',
+    dtype,
+    sequences,
+    documentEntries,
+    lengths: { offset: headerSize, bytes: 4 },
+    places: { offset: places, unit: 1 },
+    documents: { offset: documents },
+  };
+}
 
+export async function readCurrentIndex(source: ByteSource): Promise<DatasetIndex> {
+  const { dtype, sequences, documentEntries, places, documents } = await currentLayout(source);
   const lengths = new Int32Array(sequences);
   const tokenCount = await readLengths(source, lengths);
-  await checkPlaces(source, places, lengths, tokenTypes[dtype].bytes);
-  const blocks = int64Blocks(source, documents, documentEntries);
-  const documentIndex = await readDocumentIndex(name, blocks, documentEntries, sequences);
+  await checkPlaces(source, places.offset, lengths, tokenTypes[dtype].bytes);
+  const blocks = int64Blocks(source, documents.offset, documentEntries);
+  const documentIndex = await readDocumentIndex(source.name, blocks, documentEntries, sequences);
   return { layout: 'current', dtype, lengths, documentIndex, tokenCount };
 }
 

@@ -14,6 +14,18 @@ export interface DatasetIndex {
   readonly tokenCount: number;
 }
 
+/** Where an index file has what. */
+export interface IndexLayout extends Pick<DatasetIndex, 'layout' | 'dtype'> {
+  readonly sequences: number;
+  readonly documentEntries: number;
+  /** Of each sequence. */
+  readonly lengths: { readonly offset: number; readonly bytes: 4 | 8 };
+  /** Where each sequence begins in the data, 8 bytes each, counted in so many bytes. */
+  readonly places: { readonly offset: number; readonly unit: number };
+  /** The first sequence of each document, 8 bytes each. */
+  readonly documents: { readonly offset: number };
+}
+
 /** Both are held in memory, in 4 and 8 bytes each. */
 export const mostSequences = 2 ** 30;
 export const mostDocuments = 2 ** 28;

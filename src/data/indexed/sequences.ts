@@ -1,0 +1,172 @@
+/**
+ * A data set for training: nothing of it is held in memory, whatever its size. Reading does not wait for other work:
+ * it takes microseconds where the file is in the system's cache.
+ */
+import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
+import { openFile } from '../../checkpoint/byte-source.js';
+import { InputError } from '../../errors.js';
+import { readLayout } from './index-file.js';
+import { tokensOf, tokenTypes, type Tokens } from './token-types.js';
+
+export interface Sequences {
+  readonly prefix: string;
+  readonly count: number;
+  readonly documentCount: number;
+  readonly tokenCount: number;
+  /** Tokens of each sequence from one up to, but not, another. */
+  lengths(first: number, end: number): Int32Array;
+  /** The first sequence of each document from one up to, but not, another; after the last document, the number of sequences. */
+  documentStarts(first: number, end: number): Float64Array;
+  /** Where a sequence begins, in tokens. */
+  place(sequence: number): number;
+  /** So many tokens from a place on. */
+  tokens(place: number, count: number): Tokens;
+  close(): void;
+}
+
+/** @throws InputError where a file is missing, or is not of the size that the other says */
+export async function openSequences(prefix: string): Promise<Sequences> {
+  const names = { index: `${prefix}.idx`, data: `${prefix}.bin` };
+  for (const name of Object.values(names))
+    if (!existsSync(name))
+      throw new InputError(
+        `${prefix}: expected a data set (${prefix}.idx and ${prefix}.bin), there is no ${name}`,
+      );
+  const source = await openFile(names.index);
+  const layout = await readLayout(source).finally(source.close);
+  const { dtype, sequences, documentEntries, lengths, places, documents } = layout;
+  const index = openBytes(names.index);
+  const data = openBytes(names.data);
+  const { bytes } = tokenTypes[dtype];
+  const tokenCount = data.size / bytes;
+
+  const place = (sequence: number) =>
+    sequence === sequences
+      ? tokenCount
+      : (index.int64(places.offset + 8 * sequence, 1)[0]! * places.unit) / bytes;
+  return {
+    prefix,
+    count: sequences,
+    documentCount: documentEntries - 1,
+    tokenCount,
+    lengths: (first, end) =>
+      lengths.bytes === 4
+        ? new Int32Array(index.read(lengths.offset + 4 * first, 4 * (end - first)).buffer)
+        : Int32Array.from(index.int64(lengths.offset + 8 * first, end - first)),
+    documentStarts: (first, end) => index.int64(documents.offset + 8 * first, end - first),
+    place,
+    tokens: (at, count) => tokensOf(data.read(at * bytes, count * bytes), dtype, names.data),
+    close() {
+      index.close();
+      data.close();
+    },
+  };
+}
+
+function openBytes(name: string) {
+  const file = openSync(name, 'r');
+  const { size } = fstatSync(file);
+  /** At the beginning of a buffer of their own. */
+  const read = (offset: number, length: number): Buffer => {
+    if (!(offset >= 0 && length >= 0 && offset + length <= size))
+      throw new InputError(`${name}: ${length} bytes at ${offset} are not in its ${size} bytes`);
+    const bytes = Buffer.allocUnsafeSlow(length);
+    for (let done = 0; done < length;) {
+      const count = readSync(file, bytes, done, length - done, offset + done);
+      if (count === 0) throw new InputError(`${name}: the file has become shorter since it was opened`);
+      done += count;
+    }
+    return bytes;
+  };
+  return {
+    size,
+    read,
+    int64(offset: number, count: number): Float64Array {
+      const halves = new Int32Array(read(offset, 8 * count).buffer);
+      return Float64Array.from(
+        { length: count },
+        (_, i) => halves[2 * i + 1]! * 2 ** 32 + (halves[2 * i]! >>> 0),
+      );
+    },
+    close: () => {
+      closeSync(file);
+    },
+  };
+}
+
+/** Sequences that are looked at at once. */
+const block = 2 ** 16;
+
+/** Reads the whole index once. @throws InputError where it disagrees with itself or with the data */
+export function requireConsistent({
+  prefix,
+  count,
+  documentCount,
+  tokenCount,
+  ...sequences
+}: Sequences): void {
+  let expected = 0;
+  for (let first = 0; first < count; first += block) {
+    const end = Math.min(count, first + block);
+    for (const [i, length] of sequences.lengths(first, end).entries()) {
+      const place = i === 0 ? sequences.place(first) : expected;
+      if (length < 0 || place !== expected)
+        throw new InputError(
+          `${prefix}.idx: sequence ${first + i}: expected a length of 0 or more and a beginning at token ${expected}, found ${length} at ${place}`,
+        );
+      expected += length;
+    }
+  }
+  if (expected !== tokenCount)
+    throw new InputError(
+      `${prefix}.bin: expected ${expected} tokens, as ${prefix}.idx says, found ${tokenCount}`,
+    );
+  let before = 0;
+  for (let first = 0; first <= documentCount; first += block) {
+    const end = Math.min(documentCount + 1, first + block);
+    for (const [i, start] of sequences.documentStarts(first, end).entries()) {
+      if (start < before || start > count || (first + i === documentCount && start !== count))
+        throw new InputError(
+          `${prefix}.idx: document ${first + i}: expected a first sequence from ${before} to ${count}, found ${start}`,
+        );
+      before = start;
+    }
+  }
+}
+
+/** Sequences `first` up to, but not, `end`. */
+export interface SequenceRange {
+  readonly first: number;
+  readonly end: number;
+}
+
+/** Documents of a range one by one; of those that reach over its ends, what is inside. */
+export function* documentsIn(
+  sequences: Sequences,
+  { first, end }: SequenceRange,
+): Generator<{ readonly first: number; readonly lengths: Int32Array }> {
+  const lengthsOf = bufferedLengths(sequences);
+  let start = first;
+  for (let document = 1; document <= sequences.documentCount; document += block) {
+    const last = Math.min(sequences.documentCount + 1, document + block);
+    for (const next of sequences.documentStarts(document, last)) {
+      if (next <= start) continue;
+      const stop = Math.min(next, end);
+      yield { first: start, lengths: lengthsOf(start, stop) };
+      start = stop;
+      if (start === end) return;
+    }
+  }
+}
+
+function bufferedLengths(sequences: Sequences) {
+  let first = 0;
+  let buffered: Int32Array = new Int32Array();
+  return (from: number, end: number) => {
+    if (from < first || end > first + buffered.length) {
+      first = from;
+      buffered = sequences.lengths(from, Math.min(sequences.count, Math.max(end, from + block)));
+    }
+    return buffered.subarray(from - first, end - first);
+  };
+}

@@ -1,0 +1,82 @@
+/**
+ * Rows of whole numbers in a file, of which any can be read without the others: numpy's `.npy` of two dimensions and
+ * type `<u4`. Source: numpy, format version 1.0.
+ */
+import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { writeFileAtomically } from '../../checkpoint/file-bytes.js';
+import { InputError } from '../../errors.js';
+
+export interface Table {
+  readonly rows: number;
+  row(i: number): Uint32Array;
+  close(): void;
+}
+
+const headerSize = 128;
+/** Numbers that are written at once. */
+const blockLength = 2 ** 16;
+
+/** Complete, or not there, at any moment; where several write the same one at once, one of them stays. */
+export async function writeTable(
+  name: string,
+  columns: number,
+  fill: (add: (...row: number[]) => void) => void,
+): Promise<void> {
+  await writeFileAtomically(name, async ({ fd }) => {
+    const block = new Uint32Array(blockLength * columns);
+    let used = 0;
+    let written = 0;
+    const flush = () => {
+      writeWhole(fd, new Uint8Array(block.buffer, 0, 4 * used), headerSize + 4 * written);
+      written += used;
+      used = 0;
+    };
+    fill((...row) => {
+      block.set(row, used);
+      used += columns;
+      if (used === block.length) flush();
+    });
+    flush();
+    writeWhole(fd, headerOf(written / columns, columns), 0);
+    return Promise.resolve();
+  });
+}
+
+/** @throws InputError where it is no such table */
+export function openTable(name: string, columns: number): Table {
+  const file = openSync(name, 'r');
+  const { size } = fstatSync(file);
+  const rows = (size - headerSize) / (4 * columns);
+  const read = (length: number, offset: number) => {
+    const bytes = new Uint8Array(length);
+    if (readSync(file, bytes, 0, length, offset) < length)
+      throw new InputError(`${name}: expected ${length} bytes at ${offset} of its ${size} bytes`);
+    return bytes;
+  };
+  const isTable = Number.isInteger(rows) && rows >= 0 && headerOf(rows, columns).equals(read(headerSize, 0));
+  if (!isTable) {
+    closeSync(file);
+    throw new InputError(`${name}: expected a table of ${columns} columns, found another file: remove it`);
+  }
+  return {
+    rows,
+    row: (i) => new Uint32Array(read(4 * columns, headerSize + 4 * columns * i).buffer),
+    close: () => {
+      closeSync(file);
+    },
+  };
+}
+
+function headerOf(rows: number, columns: number): Buffer {
+  const header = Buffer.alloc(headerSize, ' ');
+  header.write('\x93NUMPY\x01\x00', 'latin1');
+  header.writeUInt16LE(headerSize - 10, 8);
+  header.write(`{'descr': '<u4', 'fortran_order': False, 'shape': (${rows}, ${columns}), }`, 10);
+  header.write('\n', headerSize - 1);
+  return header;
+}
+
+function writeWhole(file: number, bytes: Uint8Array, position: number): void {
+  for (let done = 0; done < bytes.length;)
+    done += writeSync(file, bytes, done, bytes.length - done, position + done);
+}
