@@ -130,12 +130,12 @@ describe('bad input: one line that says what is wrong, exit code 2, nothing writ
       },
       'an empty corpus': {
         run: () => pretrain(write('empty.txt', ' \n'), 'o2'),
-        says: /the corpus .*empty\.txt is empty/,
+        says: /empty\.txt: expected text, found none that makes tokens/,
         output: 'o2',
       },
       'a binary corpus': {
         run: () => pretrain(write('binary.txt', Uint8Array.of(72, 0, 255)), 'o3'),
-        says: /binary\.txt is not a text file: it has a zero byte at 1/,
+        says: /binary\.txt, line 1: expected text in UTF-8, found other bytes/,
         output: 'o3',
       },
       'a tokenizer of an empty corpus': {
@@ -150,7 +150,7 @@ describe('bad input: one line that says what is wrong, exit code 2, nothing writ
       },
       'documents of one word each': {
         run: () => pretrain(write('words.jsonl', '{"text": "a"}\n'.repeat(4000)), 'o11'),
-        says: /the corpus has no document of two or more tokens/,
+        says: /expected documents of two or more sentences, .*; of 3796 documents 3796 have one sentence/,
         output: 'o11',
       },
       'a vocabulary with duplicates': {

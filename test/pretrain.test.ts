@@ -96,6 +96,7 @@ describe('what a run leaves', () => {
       'README.md',
       'checkpoints',
       'config.json',
+      'data',
       'log.jsonl',
       'loss.svg',
       'model.safetensors',

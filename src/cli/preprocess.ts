@@ -33,6 +33,11 @@ export function preprocessCommand(): Command {
         .choices(documentsByChoices)
         .default('file'),
     )
+    .option(
+      '--longest-sequence <n>',
+      'tokens of a sequence; longer sentences and documents become several',
+      positiveInteger,
+    )
     .option('--append-eod', 'end each document with <|endoftext|>, [EOS] or else [SEP]')
     .addOption(
       new Option(

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { pretrain } from '../train/pretrain.js';
 import type { PretrainOptions, PretrainProgress } from '../train/pretrain-options.js';
+import { defaultSplit } from '../train/pretraining-data.js';
 import { recomputations } from '../train/recomputation.js';
 import { decayStyles } from '../train/schedule.js';
 import type { PretrainSummary } from '../train/summary.js';
@@ -29,8 +30,12 @@ export function pretrainCommand(): Command {
     'pretrain corpus/ --tokenizer my-tokenizer --output my-model --num-layers 4 --hidden-size 256 --num-attention-heads 4',
     'pretrain corpus.txt --tokenizer my-tokenizer --output my-model --tensor-model-parallel-size 2',
     'pretrain corpus.txt --tokenizer my-tokenizer --output my-model --resume',
+    'pretrain 0.7 data/books_text_sentence 0.3 data/news_text_sentence --tokenizer my-tokenizer --output my-model',
   ])
-    .argument('<corpus>', 'a text file, a JSON-lines file with a "text" field, or a folder of them')
+    .argument(
+      '<corpus...>',
+      'text: files or folders of .jsonl, .txt, .parquet and others (see preprocess); or data sets that preprocess made, with weights before them where there are several',
+    )
     .requiredOption('--tokenizer <folder>', 'from train-tokenizer, or any folder with a vocab.txt')
     .requiredOption('--output <folder>', 'where the model, its log and its loss curve go')
     .option('--num-layers <n>', 'transformer layers', positiveInteger, 4)
@@ -80,7 +85,14 @@ export function pretrainCommand(): Command {
         .default('none'),
     )
     .option('--make-vocab-size-divisible-by <n>', 'vocabulary padding, times the ranks', positiveInteger, 128)
-    .option('--held-out-fraction <x>', 'of the text, kept for evaluation', nonNegativeNumber, 0.05)
+    .option(
+      '--split <shares>',
+      'of the documents for training, evaluation in between, and a test at the end',
+      defaultSplit,
+    )
+    .option('--data-cache-path <folder>', 'where indices of samples are kept (default: in the output folder)')
+    .option('--mask-probability <x>', 'of tokens, to be predicted', nonNegativeNumber, 0.15)
+    .option('--short-sequence-probability <x>', 'of samples that are made short', nonNegativeNumber, 0.1)
     .option('--evaluation-interval <n>', 'iterations (default: a tenth of all)', positiveInteger)
     .option('--evaluation-sequences <n>', 'held-out sequences of an evaluation', positiveInteger, 128)
     .option('--seed <n>', 'of weights, samples and dropout', positiveInteger, 1234)
@@ -90,7 +102,7 @@ export function pretrainCommand(): Command {
     .option('--resume', 'go on from the newest checkpoint in the output folder')
     .option('--overwrite-output-dir', 'write into a folder that is not empty')
     .option('--json', 'print the summary as JSON')
-    .action(async (corpus: string, flags: Flags) => {
+    .action(async (corpus: readonly string[], flags: Flags) => {
       const {
         numLayers,
         hiddenSize,
@@ -145,11 +157,12 @@ function stopOnSignals() {
 }
 
 function showProgress(): (event: PretrainProgress) => void {
-  const tokenizing = createProgress('tokenizing');
+  const tokenizing = createProgress('tokenizing', 'MB');
   const progress = createProgress('training');
   let total = 0;
   return (event) => {
-    if (event.kind === 'tokenizing') tokenizing.update(event.done, event.total);
+    if (event.kind === 'tokenizing')
+      tokenizing.update(Math.round(event.done / 1e6), Math.round(event.total / 1e6));
     else if (event.kind === 'ready') {
       tokenizing.stop();
       total = event.iterations;

@@ -3,7 +3,7 @@
  * program and what is kept between forward and backward is chosen block by block.
  */
 import { multiplyDimensions } from '../graph/dimension.js';
-import { add, gather, input } from '../graph/functions.js';
+import { add, divide, gather, input, maximum } from '../graph/functions.js';
 import type { Value } from '../graph/value.js';
 import { firstPosition } from './body.js';
 import type { MegatronBertConfig } from './config.js';
@@ -108,9 +108,11 @@ function pretrainingHeadsBlock(config: MegatronBertConfig, { predictionCount }: 
       );
       const relationship = linear(pooler(firstPosition(run).take(last), bert.pooler), cls.seq_relationship);
       const order = labelledLoss(relationship, input('next_sentence_label', [run.batchSize], 'int32'));
+      // samples that are cut short may have no word to predict
+      const wordsLoss = divide(words.total, maximum(words.count, 1));
       return {
-        loss: add(words.loss, order.loss),
-        masked_lm_loss: words.loss,
+        loss: add(wordsLoss, order.loss),
+        masked_lm_loss: wordsLoss,
         masked_lm_count: words.count,
         masked_lm_correct: words.correct,
         next_sentence_loss: order.loss,

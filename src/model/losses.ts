@@ -24,6 +24,8 @@ export const ignoredLabel = -100;
 export interface LabelledLoss {
   /** Mean over the labelled rows; NaN, as PyTorch's, where there is none. */
   readonly loss: Value;
+  /** The sum over them. */
+  readonly total: Value;
   /** How many rows are labelled, and for how many the label is the first choice. */
   readonly count: Value;
   readonly correct: Value;
@@ -39,8 +41,10 @@ export function labelledLoss(
   const isIgnored = equal(labels, ignoredLabel);
   const overLabelled = (x: Value | number) => reshape(sum(select(isIgnored, 0, x), [0]), []);
   const count = overLabelled(1);
+  const total = overLabelled(loss);
   return {
-    loss: divide(overLabelled(loss), count),
+    loss: divide(total, count),
+    total,
     count,
     correct: overLabelled(cast(equal(margin, 0), 'float32')),
   };

@@ -1,3 +1,4 @@
+import { maximumPredictions } from '../data/pretraining/masking.js';
 import { InputError, shown } from '../errors.js';
 import { checkTensorParallel, megatronBertConfig, type MegatronBertConfig } from '../model/config.js';
 import type { Tokenizer } from '../text/tokenizer.js';
@@ -8,8 +9,11 @@ import { recomputations, type Recomputation } from './recomputation.js';
 import { decayStyles, type BatchRampUp, type DecayStyle } from './schedule.js';
 
 export interface PretrainOptions extends Partial<OptimizerOptions> {
-  /** A text file, a JSON-lines file or a folder of them. */
-  readonly corpus: string;
+  /**
+   * Text: what `preprocess` takes, files or folders. Or data sets that it made, by their prefixes; of several, each may
+   * have its weight before it.
+   */
+  readonly corpus: string | readonly string[];
   /** A folder with a tokenizer's files. */
   readonly tokenizer: string;
   /** The folder of the run and of the model that comes out. */
@@ -37,8 +41,14 @@ export interface PretrainOptions extends Partial<OptimizerOptions> {
   readonly rampupBatchSize?: readonly [start: number, increment: number, samples: number];
   /** The vocabulary is padded to a multiple of this times the tensor-parallel size. */
   readonly makeVocabSizeDivisibleBy?: number;
-  /** Fraction of the text that is kept for evaluation. */
-  readonly heldOutFraction?: number;
+  /** Shares of the documents for training, evaluation in between, and a test at the end; `949,50,1` by default. */
+  readonly split?: string;
+  /** Where indices of samples are kept, to be found by the next run; in the output folder by default. */
+  readonly dataCachePath?: string;
+  /** Of tokens, to be predicted; 0.15 by default. */
+  readonly maskProbability?: number;
+  /** Of samples that are made short; 0.1 by default. */
+  readonly shortSequenceProbability?: number;
   /** Iterations between evaluations. */
   readonly evaluationInterval?: number;
   /** Held-out sequences in an evaluation. */
@@ -112,13 +122,12 @@ export function resolveConfig(
   return config;
 }
 
-/** All that ranks are told. @throws InputError naming the option that cannot be used */
+/** All that ranks are told, but for the data. @throws InputError naming the option that cannot be used */
 export function resolveTask(
   options: PretrainOptions,
   config: MegatronBertConfig,
   tokenizer: Tokenizer,
-  corpora: Pick<PretrainTask, 'train' | 'heldOut'>,
-): PretrainTask {
+): Omit<PretrainTask, 'data'> {
   const {
     sequenceLength = 128,
     microBatchSize = 8,
@@ -137,6 +146,7 @@ export function resolveTask(
     mostSkipped = 10,
     recomputeActivations = 'none',
     seed = 1234,
+    maskProbability = 0.15,
     threads = 1,
   } = options;
   for (const [name, value] of Object.entries({
@@ -163,6 +173,13 @@ export function resolveTask(
   for (const [name, value] of Object.entries({ learningRate, minLearningRate }))
     if (!(value >= 0 && value < Infinity))
       throw new InputError(`${name}: expected a number of 0 or more, found ${value}`);
+  if (
+    !(maskProbability > 0 && maskProbability <= 1) ||
+    maximumPredictions(sequenceLength, maskProbability) < 1
+  )
+    throw new InputError(
+      `mask probability: expected one that hides a token of ${sequenceLength} or more, up to 1, found ${maskProbability}`,
+    );
   if (!(warmupFraction >= 0 && warmupFraction < 1))
     throw new InputError(
       `warm-up fraction: expected a number from 0 to less than 1, found ${warmupFraction}`,
@@ -190,11 +207,11 @@ export function resolveTask(
     Number(tokenizer.isContinuation(id)),
   );
   return {
-    ...corpora,
     config,
     samples: {
       sequenceLength,
       seed,
+      maskProbability,
       vocabSize: tokenizer.vocabSize,
       tokens: tokenizer.tokens,
       isContinuation,

@@ -1,10 +1,8 @@
 /** What each rank of a pretraining run does: the module that `pretrain` launches. */
-import {
-  maximumPredictions,
-  pretrainingSamples,
-  type PretrainingSampleOptions,
-} from '../data/pretraining-samples.js';
-import type { TokenizedCorpus } from '../data/tokenized-corpus.js';
+import type { BertSampleOptions } from '../data/pretraining/bert-samples.js';
+import { maximumPredictions } from '../data/pretraining/masking.js';
+import type { PreparedSamples } from '../data/pretraining/prepare.js';
+import { openBertSamples } from '../data/pretraining/samples.js';
 import { openTrainingCheckpoint, type FoundCheckpoint } from '../checkpoint/training/read.js';
 import type { Engine } from '../engine/engine.js';
 import { openEngine } from '../engine/node.js';
@@ -26,13 +24,16 @@ import { createTrainer, type Progress, type Trainer } from './trainer.js';
 /** All that a rank is told; plain data. */
 export interface PretrainTask {
   readonly config: MegatronBertConfig;
-  readonly train: TokenizedCorpus;
-  readonly heldOut: TokenizedCorpus;
-  readonly samples: PretrainingSampleOptions;
+  readonly data: {
+    readonly train: PreparedSamples;
+    readonly heldOut: PreparedSamples;
+    readonly test?: PreparedSamples;
+  };
+  readonly samples: BertSampleOptions;
   readonly batches: BatchSchedule;
   readonly trainIterations: number;
   readonly evaluationInterval: number;
-  /** Micro-batches of held-out text. */
+  /** Micro-batches of held-out text, and of test text. */
   readonly evaluationBatches: number;
   readonly schedule: LearningRateSchedule;
   readonly optimizer: OptimizerOptions;
@@ -61,6 +62,8 @@ export interface SnapshotEvent {
 export interface PretrainRankResult {
   readonly completed: Progress;
   readonly tokensPerSecond: number;
+  /** On text that no evaluation before has seen. */
+  readonly test?: Evaluation;
 }
 
 await runRank<PretrainTask, PretrainEvent | SnapshotEvent, PretrainRankResult>(
@@ -72,12 +75,16 @@ await runRank<PretrainTask, PretrainEvent | SnapshotEvent, PretrainRankResult>(
     };
     const engine = openEngine({ threads: task.threads, groups: { tensor: communicator } });
     const { trainer, predictionCount } = await openTrainer(task, engine, communicator);
-    const heldOut = pretrainingSamples(task.heldOut, samples);
-    const evaluate = async (iteration: number) => {
+    const evaluateOn = async (prepared: PreparedSamples) => {
+      const text = await openBertSamples(prepared, samples);
       const all = Array.from({ length: task.evaluationBatches }, (_, i) =>
-        toBlockInputs(heldOut.batch(i * microBatchSize, microBatchSize), predictionCount),
+        toBlockInputs(text.batch(i * microBatchSize, microBatchSize), predictionCount),
       );
-      report({ kind: 'evaluation', iteration, ...(await evaluateOn(trainer, all)) });
+      text.close();
+      return averageOver(trainer, all);
+    };
+    const evaluate = async (iteration: number) => {
+      report({ kind: 'evaluation', iteration, ...(await evaluateOn(task.data.heldOut)) });
     };
     const atStart = resumed?.manifest.consumed_samples ?? 0;
     let consumed = atStart;
@@ -93,7 +100,7 @@ await runRank<PretrainTask, PretrainEvent | SnapshotEvent, PretrainRankResult>(
       });
     };
 
-    const train = pretrainingSamples(task.train, samples);
+    const train = await openBertSamples(task.data.train, samples);
     const begun = trainer.completed().iterations;
     if (!resumed) await evaluate(0);
     let seconds = 0;
@@ -139,10 +146,17 @@ await runRank<PretrainTask, PretrainEvent | SnapshotEvent, PretrainRankResult>(
       if (iteration % task.saveInterval === 0 || isLast || stopped) await save();
     }
     const completed = trainer.completed();
-    if (completed.iterations === trainIterations)
-      await writeWeights(task.folder, engine, trainer.parameters, communicator);
+    train.close();
+    const isComplete = completed.iterations === trainIterations;
+    if (isComplete) await writeWeights(task.folder, engine, trainer.parameters, communicator);
+    const { test } = task.data;
+    const result = {
+      completed,
+      tokensPerSecond,
+      ...(isComplete && test && { test: await evaluateOn(test) }),
+    };
     await engine.release();
-    return { completed, tokensPerSecond };
+    return result;
   },
 );
 
@@ -179,7 +193,7 @@ async function openTrainer(
   return { trainer, predictionCount };
 }
 
-async function evaluateOn(trainer: Trainer, batches: readonly Batch[]): Promise<Evaluation> {
+async function averageOver(trainer: Trainer, batches: readonly Batch[]): Promise<Evaluation> {
   let loss = 0;
   let correct = 0;
   let count = 0;

@@ -2,14 +2,8 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { isFolder } from '../checkpoint/paths.js';
 import type { Manifest } from '../checkpoint/training/manifest.js';
-import { readDocuments } from '../data/corpus.js';
-import { pretrainingSamples } from '../data/pretraining-samples.js';
-import {
-  splitCorpus,
-  tokenizeCorpus,
-  unigramEntropy,
-  type TokenizedCorpus,
-} from '../data/tokenized-corpus.js';
+import { specialTokens } from '../data/pretraining/bert-samples.js';
+import type { SampleKind } from '../data/pretraining/prepare.js';
 import { InputError } from '../errors.js';
 import { pretrainingBlocks } from '../model/blocks.js';
 import type { MegatronBertConfig } from '../model/config.js';
@@ -25,6 +19,7 @@ import { checkpointsOf, describeRun, findResumed } from './resume.js';
 import { openRunLog, type RunRecord } from './run-log.js';
 import { createSaving } from './saving.js';
 import { modelCard, type PretrainSummary } from './summary.js';
+import { dataFolderOf, preparePretrainingData } from './pretraining-data.js';
 import { openTensorboard } from './tensorboard.js';
 
 /**
@@ -38,31 +33,32 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainSummar
   const { output, tensorModelParallelSize: ranks = 1, onEvent } = options;
   const tokenizer = await readTokenizer(options.tokenizer);
   const config = resolveConfig(options, tokenizer, ranks);
-  const documents = await readDocuments(options.corpus);
-  const corpus = tokenizeCorpus(documents, tokenizer, (done, total) =>
-    onEvent?.({ kind: 'tokenizing', done, total }),
-  );
-  const { train, heldOut } = splitCorpus(corpus, options.heldOutFraction ?? 0.05);
-  const fresh = resolveTask(options, config, tokenizer, { train, heldOut });
-  const run = describeRun(fresh, tokenizer, corpus);
+  const settings = resolveTask(options, config, tokenizer);
+  const kind = sampleKind(settings, options);
+  const isNew = await openOutput(output, options);
+  const data = await preparePretrainingData(options, tokenizer, kind, {
+    train: settings.trainIterations * settings.batches.globalBatchSize,
+    evaluation: settings.evaluationBatches * settings.batches.microBatchSize,
+  }).catch(async (error: unknown) => {
+    if (isNew) await leaveOutput(output);
+    throw error;
+  });
+  const run = describeRun(settings, tokenizer, data);
   const resumed = options.resume ? await findResumed(options, run) : undefined;
-  const task = { ...fresh, ...(resumed && { resumed }) };
-  // says what is wrong with either before anything is written
-  for (const part of [train, heldOut]) pretrainingSamples(part, task.samples);
-  await openOutput(output, options);
+  const task = { ...settings, data, ...(resumed && { resumed }) };
 
   onEvent?.({
     kind: 'ready',
     iterations: task.trainIterations,
     ranks,
     parameters: countParameters(config),
-    trainTokens: tokenCount(train),
-    heldOutTokens: tokenCount(heldOut),
+    trainTokens: data.trainTokens,
+    heldOutTokens: data.heldOutTokens,
   });
   const log = await openRunLog(path.join(output, 'log.jsonl'), resumed?.manifest.iteration ?? 0);
   const tensorboard = await openTensorboard(path.join(output, 'tensorboard'), resumed?.manifest.iteration);
   const records = [log, tensorboard];
-  const { completed, tokensPerSecond } = await runRanks(options, task, run, records).finally(() =>
+  const { completed, tokensPerSecond, test } = await runRanks(options, task, run, records).finally(() =>
     Promise.all(records.map((record) => record.close())),
   );
   if (completed.iterations < task.trainIterations) throw new PretrainingStopped(completed.iterations, output);
@@ -73,7 +69,8 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainSummar
   const summary: PretrainSummary = {
     initial_loss: initial.loss,
     heldout_loss: final.loss,
-    unigram_entropy: unigramEntropy(train, heldOut, tokenizer.vocabSize),
+    ...(test && { test_loss: test.loss }),
+    unigram_entropy: data.unigramEntropy,
     masked_accuracy_before: initial.accuracy,
     masked_accuracy_after: final.accuracy,
     vocab_size: config.vocab_size,
@@ -161,35 +158,57 @@ async function runRanks(
   }
 }
 
+function sampleKind(
+  { samples: { sequenceLength, seed } }: Pick<PretrainTask, 'samples'>,
+  { shortSequenceProbability = 0.1 }: PretrainOptions,
+): SampleKind {
+  if (!(shortSequenceProbability >= 0 && shortSequenceProbability <= 1))
+    throw new InputError(
+      `short-sequence probability: expected a number from 0 to 1, found ${shortSequenceProbability}`,
+    );
+  return { kind: 'bert', longest: sequenceLength - specialTokens, shortSequenceProbability, seed };
+}
+
 function countParameters(config: MegatronBertConfig): number {
   return parameterCount(declaredParameters(pretrainingBlocks(config, { predictionCount: 1 })).values());
 }
 
-/** Of a corpus that may be a view of a larger one. */
-function tokenCount({ sentences }: TokenizedCorpus): number {
-  return sentences.at(-1)! - sentences[0]!;
-}
-
-/** Makes sure, before anything is computed, that the folder can be written to and holds nothing to lose. */
+/**
+ * Makes sure, before anything is computed, that the folder can be written to and holds nothing to lose.
+ *
+ * @returns whether it was made
+ */
 async function openOutput(
   folder: string,
   { overwriteOutputDir = false, resume = false }: PretrainOptions,
-): Promise<void> {
+): Promise<boolean> {
+  let isNew: boolean;
   try {
-    await mkdir(folder, { recursive: true });
+    isNew = (await mkdir(folder, { recursive: true })) !== undefined;
     const probe = path.join(folder, '.writable');
     await writeFile(probe, '');
     await rm(probe);
   } catch (error) {
     throw new InputError(`cannot write to the output folder ${folder}: ${(error as Error).message}`);
   }
-  if (overwriteOutputDir && !resume) await rm(checkpointsOf(folder), { recursive: true, force: true });
-  if (!overwriteOutputDir && !resume && (await readdir(folder)).length > 0) {
+  if (resume) return isNew;
+  if (overwriteOutputDir)
+    for (const made of [checkpointsOf(folder), dataFolderOf(folder)])
+      await rm(made, { recursive: true, force: true });
+  // data sets and indices of a run that did not begin are no loss
+  else if ((await readdir(folder)).some((name) => name !== path.basename(dataFolderOf(folder)))) {
     const hasCheckpoints = await isFolder(checkpointsOf(folder));
     throw new InputError(
       `the output folder ${folder} is not empty: ${hasCheckpoints ? 'go on with --resume, ' : ''}choose another, or pass --overwrite-output-dir`,
     );
   }
+  return isNew;
+}
+
+/** Removes a folder in which no run began, but for text that was half preprocessed: another run goes on with it. */
+async function leaveOutput(folder: string): Promise<void> {
+  const made = await readdir(dataFolderOf(folder)).catch(() => []);
+  if (!made.some((name) => name.endsWith('.incomplete'))) await rm(folder, { recursive: true, force: true });
 }
 
 function drawLoss(events: readonly PretrainEvent[]): string {

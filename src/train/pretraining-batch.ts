@@ -1,4 +1,4 @@
-import type { PretrainingBatch } from '../data/pretraining-samples.js';
+import type { BertBatch } from '../data/pretraining/bert-samples.js';
 import { ignoredLabel } from '../model/losses.js';
 import type { Batch } from './chain.js';
 
@@ -6,7 +6,7 @@ import type { Batch } from './chain.js';
  * A batch as the blocks take it: the labelled positions alone, as rows of the batch, filled up to
  * `predictionCount` with positions outside the batch and ignored labels.
  */
-export function toBlockInputs(batch: PretrainingBatch, predictionCount: number): Batch {
+export function toBlockInputs(batch: BertBatch, predictionCount: number): Batch {
   const { sequenceLength, labels } = batch;
   const positions = new Int32Array(predictionCount).fill(-1);
   const predicted = new Int32Array(predictionCount).fill(ignoredLabel);

@@ -3,23 +3,21 @@ import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Manifest } from '../checkpoint/training/manifest.js';
 import { findTrainingCheckpoint, type FoundCheckpoint } from '../checkpoint/training/read.js';
-import type { TokenizedCorpus } from '../data/tokenized-corpus.js';
 import { InputError, shown } from '../errors.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import type { PretrainOptions } from './pretrain-options.js';
 import type { PretrainTask } from './pretrain-rank.js';
+import type { PretrainingData } from './pretraining-data.js';
 
 /** In the folder of a run. */
 export const checkpointsOf = (output: string) => path.join(output, 'checkpoints');
 
 /** What must be the same where a run goes on: another model, text or order of samples would be another run. */
 export function describeRun(
-  { config, samples, batches }: PretrainTask,
+  { config, samples, batches }: Pick<PretrainTask, 'config' | 'samples' | 'batches'>,
   tokenizer: Tokenizer,
-  corpus: TokenizedCorpus,
+  data: PretrainingData,
 ): Manifest['run'] {
-  const hash = (data: string | Uint8Array) => createHash('sha256').update(data).digest('hex');
-  const { tokens } = corpus;
   const { globalBatchSize, rampUp } = batches;
   return {
     config: JSON.parse(JSON.stringify(config)) as unknown,
@@ -27,8 +25,9 @@ export function describeRun(
     global_batch_size: globalBatchSize,
     rampup_batch_size: rampUp ? [rampUp.start, rampUp.increment, rampUp.samples] : null,
     seed: samples.seed,
-    vocabulary: hash(tokenizer.vocab.join('\n')),
-    text: hash(new Uint8Array(tokens.buffer, tokens.byteOffset, tokens.byteLength)),
+    mask_probability: samples.maskProbability,
+    vocabulary: createHash('sha256').update(tokenizer.vocab.join('\n')).digest('hex'),
+    text: data.identity,
   };
 }
 

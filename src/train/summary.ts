@@ -4,6 +4,8 @@ import type { MegatronBertConfig } from '../model/config.js';
 export interface PretrainSummary {
   readonly initial_loss: number;
   readonly heldout_loss: number;
+  /** Of text that no evaluation before has seen, where the split leaves some. */
+  readonly test_loss?: number;
   /** Of the held-out text under the training text's word counts: what knowing no context would give. */
   readonly unigram_entropy: number;
   readonly masked_accuracy_before: number;

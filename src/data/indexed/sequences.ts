@@ -14,14 +14,14 @@ export interface Sequences {
   readonly documentCount: number;
   readonly tokenCount: number;
   /** Tokens of each sequence from one up to, but not, another. */
-  lengths(first: number, end: number): Int32Array;
+  readonly lengths: (first: number, end: number) => Int32Array;
   /** The first sequence of each document from one up to, but not, another; after the last document, the number of sequences. */
-  documentStarts(first: number, end: number): Float64Array;
+  readonly documentStarts: (first: number, end: number) => Float64Array;
   /** Where a sequence begins, in tokens. */
-  place(sequence: number): number;
+  readonly place: (sequence: number) => number;
   /** So many tokens from a place on. */
-  tokens(place: number, count: number): Tokens;
-  close(): void;
+  readonly tokens: (place: number, count: number) => Tokens;
+  readonly close: () => void;
 }
 
 /** @throws InputError where a file is missing, or is not of the size that the other says */

@@ -6,6 +6,8 @@ import { largestConfig, readJsonObject } from '../../checkpoint/json-file.js';
 import { exists } from '../../checkpoint/paths.js';
 import { InputError } from '../../errors.js';
 import type { IndexedDataset } from './open.js';
+import type { Sequences } from './sequences.js';
+import type { Tokens } from './token-types.js';
 
 export interface Vocabulary {
   readonly vocab_size: number;
@@ -46,23 +48,40 @@ const sampled = 2 ** 20;
  */
 export async function requireVocabulary(dataset: IndexedDataset, vocab: readonly string[]): Promise<void> {
   const { prefix, sequenceCount, lengths } = dataset;
-  const noted = await readVocabulary(prefix);
-  const given = vocabularyOf(vocab);
-  if (noted) {
-    if (noted.sha256 !== given.sha256)
-      throw new InputError(
-        `${prefix}: expected a data set made with this vocabulary (${given.vocab_size} tokens), it was made with another (${noted.vocab_size} tokens)`,
-      );
-    return;
-  }
+  if (await hasNotedVocabulary(prefix, vocab)) return;
   let looked = 0;
   for (let i = 0; i < sequenceCount && looked < sampled; i++) {
     const tokens = await dataset.read(i, 0, Math.min(lengths[i]!, sampled));
-    const wrong = tokens.find((id) => id < 0 || id >= vocab.length);
-    if (wrong !== undefined)
-      throw new InputError(
-        `${prefix}: sequence ${i}: expected token ids below ${vocab.length}, found ${wrong}: it was made with another vocabulary`,
-      );
+    requireIds(`${prefix}: sequence ${i}`, tokens, vocab.length);
     looked += tokens.length;
   }
+}
+
+/** The same of a data set that is open for training. */
+export async function requireVocabularyOf(
+  { prefix, tokenCount, tokens }: Pick<Sequences, 'prefix' | 'tokenCount' | 'tokens'>,
+  vocab: readonly string[],
+): Promise<void> {
+  if (await hasNotedVocabulary(prefix, vocab)) return;
+  requireIds(prefix, tokens(0, Math.min(tokenCount, sampled)), vocab.length);
+}
+
+/** @throws InputError where another one is noted */
+async function hasNotedVocabulary(prefix: string, vocab: readonly string[]): Promise<boolean> {
+  const noted = await readVocabulary(prefix);
+  const given = vocabularyOf(vocab);
+  if (noted && noted.sha256 !== given.sha256)
+    throw new InputError(
+      `${prefix}: expected a data set made with this vocabulary (${given.vocab_size} tokens), it was made with another (${noted.vocab_size} tokens)`,
+    );
+  return noted !== undefined;
+}
+
+/** @param where names the data set @throws InputError where a token is not in a vocabulary of that size */
+export function requireIds(where: string, tokens: Tokens, vocabSize: number): void {
+  for (const id of tokens)
+    if (id < 0 || id >= vocabSize)
+      throw new InputError(
+        `${where}: expected token ids below ${vocabSize}, found ${id}: it was made with another vocabulary`,
+      );
 }

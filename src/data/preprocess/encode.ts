@@ -21,9 +21,12 @@ export type EncodeChunk = (data: ChunkData) => Promise<EncodedChunk>;
 
 export function chunkEncoder(
   tokenizer: Pick<TextTokenizer, 'tokenize'>,
-  { keys, sentences, documentsBy, endOfDocument, dtype }: EncodingOptions,
+  { keys, sentences, documentsBy, longest, endOfDocument, dtype }: EncodingOptions,
 ): EncodeChunk {
   const split = sentences === null ? null : sentenceSplitter(sentences);
+
+  // with room for the token that ends a document
+  const mostTokens = longest === null ? Infinity : longest - (endOfDocument === null ? 0 : 1);
 
   /** Sequences as lists of tokens to be joined. */
   function* sequencesOf(text: DocumentText): Generator<readonly number[][]> {
@@ -33,7 +36,7 @@ export function chunkEncoder(
   }
 
   function encodeDocuments(texts: readonly DocumentText[], data: ChunkData): EncodedDocuments {
-    const written = documentWriter(dtype);
+    const written = documentWriter(dtype, mostTokens);
     const [continues, goesOn] = data.format === 'text' ? [data.continues, data.goesOn] : [false, false];
     texts.forEach((text, i) => {
       for (const parts of sequencesOf(text)) written.addSequence(parts);
@@ -42,7 +45,7 @@ export function chunkEncoder(
       if (endOfDocument !== null && isEnd) written.extend(endOfDocument, mayBeEmpty);
       written.endDocument();
     });
-    const isJoined = !split || (written.isExtensionOnly() && continues);
+    const isJoined = (!split && longest === null) || (written.isExtensionOnly() && continues);
     return { ...written.finish(), ...(continues && { continues: isJoined ? 'sequence' : 'document' }) };
   }
   return async (data) => {
@@ -71,7 +74,7 @@ function* piecesOf(text: string): Generator<string> {
 }
 
 /** Collects documents; sequences without tokens are left out, as Megatron-LM leaves them out. */
-function documentWriter(dtype: WrittenTokenType) {
+function documentWriter(dtype: WrittenTokenType, longest: number) {
   const make = (length: number) => (dtype === 'uint16' ? new Uint16Array(length) : new Int32Array(length));
   let tokens = make(2 ** 18);
   let size = 0;
@@ -93,7 +96,7 @@ function documentWriter(dtype: WrittenTokenType) {
       const length = parts.reduce((sum, ids) => sum + ids.length, 0);
       if (length === 0) return;
       for (const ids of parts) push(ids);
-      lengths.push(length);
+      for (let done = 0; done < length; done += longest) lengths.push(Math.min(longest, length - done));
     },
     /** Adds a token to the document's last sequence; where it has none, to that of a chunk before. */
     extend(id: number, mayBeEmpty: boolean) {

@@ -22,6 +22,8 @@ export interface PreprocessOptions {
   readonly language?: string;
   /** Of text files; `file` by default. */
   readonly documentsBy?: DocumentsBy;
+  /** Tokens of a sequence; longer sentences and documents become several. Any number by default. */
+  readonly longestSequence?: number;
   /** Ends each document with a token: `<|endoftext|>`, `[EOS]` or else `[SEP]`. */
   readonly appendEod?: boolean;
   /** As Megatron-LM chooses for the vocabulary by default. */
@@ -43,6 +45,8 @@ export interface EncodingOptions {
   /** Of the language whose sentences are split. */
   readonly sentences: string | null;
   readonly documentsBy: DocumentsBy;
+  /** Tokens of a sequence. */
+  readonly longest: number | null;
   /** The token that ends documents. */
   readonly endOfDocument: number | null;
   readonly dtype: WrittenTokenType;
@@ -50,7 +54,13 @@ export interface EncodingOptions {
 
 /** @throws InputError naming the option that cannot be used */
 export function resolveEncoding(options: PreprocessOptions, tokenizer: AnyTokenizer): EncodingOptions {
-  const { jsonKeys = ['text'], splitSentences = false, language = 'en', documentsBy = 'file' } = options;
+  const {
+    jsonKeys = ['text'],
+    splitSentences = false,
+    language = 'en',
+    documentsBy = 'file',
+    longestSequence = null,
+  } = options;
   const { vocabSize } = tokenizer;
   const dtype = options.dtype ?? tokenTypeFor(vocabSize);
   if (vocabSize > idLimit[dtype])
@@ -59,12 +69,15 @@ export function resolveEncoding(options: PreprocessOptions, tokenizer: AnyTokeni
     throw new InputError(
       `documents by: expected ${documentsByChoices.join(', ')}, found ${shown(documentsBy)}`,
     );
+  if (longestSequence !== null && !(Number.isInteger(longestSequence) && longestSequence > 1))
+    throw new InputError(`longest sequence: expected 2 tokens or more, found ${longestSequence}`);
   requireKeys(jsonKeys);
   requireLanguage(language);
   return {
     keys: jsonKeys,
     sentences: splitSentences ? language : null,
     documentsBy,
+    longest: longestSequence,
     endOfDocument: options.appendEod ? endOfDocument(tokenizer) : null,
     dtype,
   };

@@ -56,7 +56,7 @@ export async function preprocess(options: PreprocessOptions): Promise<Preprocess
 
   const journal = await openJournal(options.outputPrefix, {
     inputs: files.map(({ path: name, bytes, modified }) => ({ path: path.resolve(name), bytes, modified })),
-    tokenizer: checksumOf(tokenizer),
+    tokenizer: tokenizerChecksum(tokenizer),
     encoding,
   });
   const resumed = journal.moment !== undefined || journal.stage !== 'encoding';
@@ -185,7 +185,8 @@ function requireOneKeyOfText(files: readonly InputFile[], keys: readonly string[
     );
 }
 
-const checksumOf = (tokenizer: AnyTokenizer) =>
+/** The same for tokenizers that make the same tokens. */
+export const tokenizerChecksum = (tokenizer: AnyTokenizer): string =>
   createHash('sha256')
     .update(JSON.stringify([...tokenizerFiles(tokenizer, 0)]))
     .digest('hex');

@@ -2,7 +2,6 @@
 import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
-import { checksumOf } from '../../checkpoint/file-bytes.js';
 import { exists } from '../../checkpoint/paths.js';
 import { InputError } from '../../errors.js';
 import { documentsIn, requireConsistent, type SequenceRange, type Sequences } from '../indexed/sequences.js';
@@ -29,6 +28,8 @@ export interface PreparedSamples {
 /** A part of a data set, and how much of a blend it makes up. */
 export interface DatasetPart {
   readonly sequences: Sequences;
+  /** SHA-256 of its index. */
+  readonly index: string;
   readonly range: SequenceRange;
   /** The sum of all is 1. */
   readonly weight: number;
@@ -73,10 +74,9 @@ export async function prepareSamples(
 }
 
 async function prepareDataset(part: DatasetPart, options: PrepareOptions): Promise<PreparedDataset> {
-  const { sequences, range } = part;
+  const { sequences, index, range } = part;
   const { kind, count, folder } = options;
-  const { sha256 } = await checksumOf(`${sequences.prefix}.idx`);
-  const hash = hashOf({ index: sha256, tokens: sequences.tokenCount, range, kind, count });
+  const hash = hashOf({ index, tokens: sequences.tokenCount, range, kind, count });
   const file = (name: string) => path.join(folder, `${hash}-${name}.npy`);
   const tables = {
     samples: file('samples'),
@@ -99,18 +99,16 @@ async function prepareBert(
   tables: PreparedDataset['tables'],
   { count, onWarning }: PrepareOptions,
 ): Promise<void> {
+  requireSamples(sequences, range);
   const map = bertMapping(kind);
   let rows = 0;
   await writeTable(tables.samples, 3, (add) => {
-    while (rows < count) {
-      const before = rows;
+    while (rows < count)
       for (const document of documentsIn(sequences, range))
         map(document, (first, end, target) => {
           add(first, end, target);
           rows++;
         });
-      if (rows === before) throw new InputError(`${sequences.prefix}: ${describeUseless(sequences, range)}`);
-    }
   });
   const { total, long } = countDocuments(sequences, range);
   if (long > 0)
@@ -133,6 +131,13 @@ function shuffledRows(count: number, seed: number): Uint32Array {
   return order;
 }
 
+/** Whether a part makes a sample. */
+export function hasSamples(sequences: Sequences, range: SequenceRange, kind: SampleKind['kind']): boolean {
+  if (kind === 'gpt') return sequences.place(range.end) - sequences.place(range.first) > 1;
+  for (const { lengths } of documentsIn(sequences, range)) if (isMapped(lengths)) return true;
+  return false;
+}
+
 function countDocuments(sequences: Sequences, range: SequenceRange) {
   let [total, single, long] = [0, 0, 0];
   for (const { lengths } of documentsIn(sequences, range)) {
@@ -143,9 +148,13 @@ function countDocuments(sequences: Sequences, range: SequenceRange) {
   return { total, single, long };
 }
 
-function describeUseless(sequences: Sequences, range: SequenceRange): string {
+/** @throws InputError where no document makes a sample of sentences */
+export function requireSamples(sequences: Sequences, range: SequenceRange): void {
+  if (hasSamples(sequences, range, 'bert')) return;
   const { total, single, long } = countDocuments(sequences, range);
-  return `expected documents of two or more sentences, none longer than ${longestSentence} tokens; of ${total} documents ${single} have one sentence and ${long} a longer one`;
+  throw new InputError(
+    `${sequences.prefix}: expected documents of two or more sentences, none longer than ${longestSentence} tokens; of ${total} documents ${single} have one sentence and ${long} a longer one`,
+  );
 }
 
 async function prepareGpt(

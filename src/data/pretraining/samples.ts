@@ -1,5 +1,6 @@
 /** The samples that a rank reads: any of them, at any time. */
 import { openSequences, type Sequences } from '../indexed/sequences.js';
+import { requireIds } from '../indexed/vocabulary.js';
 import { emptyBertBatch, writeBertSample, type BertBatch, type BertSampleOptions } from './bert-samples.js';
 import type { PreparedSamples } from './prepare.js';
 import { openTable, type Table } from './table.js';
@@ -36,6 +37,7 @@ export async function openBertSamples(
           sequences.place(first),
           lengths.reduce((sum, length) => sum + length, 0),
         );
+        requireIds(sequences.prefix, tokens, options.vocabSize);
         writeBertSample(batch, i, { tokens, lengths, target }, number, options);
       }
       return batch;
@@ -48,7 +50,7 @@ export async function openBertSamples(
 
 export async function openGptSamples(
   prepared: PreparedSamples,
-  sequenceLength: number,
+  { sequenceLength, vocabSize }: { readonly sequenceLength: number; readonly vocabSize: number },
 ): Promise<Samples<GptBatch>> {
   const opened = await openPrepared(prepared, 2);
   return {
@@ -58,6 +60,7 @@ export async function openGptSamples(
       for (let i = 0; i < count; i++) {
         const { dataset, number } = opened.locate(start + i);
         const text = readRunningText(opened.datasets[dataset]!, number, sequenceLength);
+        requireIds(opened.datasets[dataset]!.sequences.prefix, text, vocabSize);
         batch.input_ids.set(text.subarray(0, -1), i * sequenceLength);
         batch.labels.set(text.subarray(1), i * sequenceLength);
       }
