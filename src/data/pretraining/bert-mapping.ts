@@ -33,7 +33,7 @@ export function bertMapping({ longest, shortSequenceProbability, seed }: BertMap
   const ratio = shortSequenceProbability > 0 ? Math.round(1 / shortSequenceProbability) : 0;
   const drawTarget = () => {
     if (ratio === 0) return longest;
-    const drawn = bits();
+    const drawn = bits.next();
     return drawn % ratio === 0 ? 2 + (drawn % (longest - 1)) : longest;
   };
   return ({ first, lengths }: MappedDocument, emit: EmitSample): void => {

@@ -1,6 +1,6 @@
 import type { Tokens } from '../indexed/token-types.js';
 import { maskWords, type MaskingOptions } from './masking.js';
-import { randomState, type RandomState } from './random-state.js';
+import type { RandomState } from './random-state.js';
 
 /** Plain data, so that threads can be told it. */
 export interface BertSampleOptions extends MaskingOptions {
@@ -47,20 +47,19 @@ export interface SampleSentences {
 }
 
 /**
- * Writes a sample into a row of a batch: two segments, swapped half of the time, with masked words. A function of the
- * seed and the sample's number alone. Megatron-LM's `build_training_sample` (megatron/data/bert_dataset.py).
+ * Writes a sample into a row of a batch: two segments, swapped half of the time, with masked words. A function of
+ * `random` alone, which the sample's number seeds. Megatron-LM's `build_training_sample` (megatron/data/bert_dataset.py).
  */
 export function writeBertSample(
   batch: BertBatch,
   row: number,
   { tokens, lengths, target }: SampleSentences,
-  number: number,
+  random: RandomState,
   options: BertSampleOptions,
 ): void {
-  const random = randomState((options.seed + number) % 2 ** 32);
   const sentences = lengths.length;
   const boundary = sentences < 3 ? 1 : random.integer(1, sentences);
-  const middle = lengths.subarray(0, boundary).reduce((sum, length) => sum + length, 0);
+  const middle = total(lengths, boundary);
   const isSwapped = random.random() < 0.5;
   const segments = [
     { start: 0, end: middle },
@@ -85,6 +84,13 @@ export function writeBertSample(
   maskWords(ids, target, random, options, (position, id) => {
     batch.labels[offset + position] = id;
   });
+}
+
+/** Tokens of the first so many sentences. */
+export function total(lengths: Int32Array, count: number): number {
+  let sum = 0;
+  for (let i = 0; i < count; i++) sum += lengths[i]!;
+  return sum;
 }
 
 interface Segment {

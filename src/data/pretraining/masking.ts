@@ -34,44 +34,51 @@ export function maskWords(
   label: (position: number, id: number) => void,
 ): void {
   const { maskProbability, vocabSize, tokens } = options;
-  const { positions, starts } = findWords(ids, options);
-  const words = starts.length - 1;
+  const { positions, starts, words } = findWords(ids, options);
   const wanted = Math.min(
     maskProbability * target,
     Math.max(1, roundHalfToEven(ids.length * maskProbability)),
   );
   const covered = new Uint8Array(ids.length);
   let count = 0;
-  const order = Uint32Array.from({ length: words }, (_, word) => word);
+  const order = new Uint32Array(words);
+  for (let word = 0; word < words; word++) order[word] = word;
   random.shuffle(order);
   for (const word of order) {
     if (count >= wanted) break;
     let length = 1 + random.choice(cumulatedNgrams);
-    const end = () => starts[Math.min(word + length, words)]!;
-    const start = starts[word]!;
-    while (length > 1 && count + end() - start > wanted) length--;
-    const run = positions.slice(start, end());
-    if (count + run.length > wanted || run.some((position) => covered[position])) continue;
-    for (const position of run) {
+    const first = starts[word]!;
+    let end = starts[Math.min(word + length, words)]!;
+    while (length > 1 && count + end - first > wanted) end = starts[Math.min(word + --length, words)]!;
+    if (count + end - first > wanted || isAnyCovered(positions, first, end, covered)) continue;
+    for (let place = first; place < end; place++) {
+      const position = positions[place]!;
       covered[position] = 1;
       label(position, ids[position]!);
       if (random.random() < 0.8) ids[position] = tokens.mask;
       else if (random.random() >= 0.5) ids[position] = random.integer(0, vocabSize);
     }
-    count += run.length;
+    count += end - first;
   }
+}
+
+function isAnyCovered(positions: Uint32Array, first: number, end: number, covered: Uint8Array): boolean {
+  for (let place = first; place < end; place++) if (covered[positions[place]!]) return true;
+  return false;
 }
 
 /** Positions of all pieces, and where each word starts among them. */
 function findWords(ids: Int32Array, { tokens: { cls, sep }, isContinuation }: MaskingOptions) {
-  const positions: number[] = [];
-  const starts: number[] = [];
-  for (const [position, id] of ids.entries()) {
+  const positions = new Uint32Array(ids.length);
+  const starts = new Uint32Array(ids.length + 1);
+  let [pieces, words] = [0, 0];
+  for (let position = 0; position < ids.length; position++) {
+    const id = ids[position]!;
     if (id === cls || id === sep) continue;
     // a piece that lost its word's beginning to truncation goes with the word before, even over a [SEP]
-    if (starts.length === 0 || !isContinuation[id]) starts.push(positions.length);
-    positions.push(position);
+    if (words === 0 || !isContinuation[id]) starts[words++] = pieces;
+    positions[pieces++] = position;
   }
-  starts.push(positions.length);
-  return { positions, starts };
+  starts[words] = pieces;
+  return { positions, starts, words };
 }

@@ -1,31 +1,46 @@
 /** The generators that Megatron-LM's data sets draw from, so that the same seeds give the same samples. */
 
-/** 32 random bits a call: `std::mt19937`, which `numpy.random.RandomState(seed)` is too. */
-export function mersenneTwister32(seed: number): () => number {
+export interface MersenneTwister {
+  /** Begins again. */
+  seed(seed: number): void;
+  /** 32 random bits. */
+  next(): number;
+}
+
+/** `std::mt19937`, which `numpy.random.RandomState(seed)` is too. */
+export function mersenneTwister32(seed: number): MersenneTwister {
   const [size, middle] = [624, 397];
   const state = new Uint32Array(size);
-  state[0] = seed;
-  for (let i = 1; i < size; i++) {
-    const before = state[i - 1]!;
-    state[i] = Math.imul(1812433253, before ^ (before >>> 30)) + i;
-  }
-  const twist = () => {
-    for (let i = 0; i < size; i++) {
-      const joined = (state[i]! & 0x80000000) | (state[(i + 1) % size]! & 0x7fffffff);
-      state[i] = state[(i + middle) % size]! ^ (joined >>> 1) ^ (joined & 1 ? 0x9908b0df : 0);
+  let place = size;
+  const begin = (first: number) => {
+    state[0] = first;
+    for (let i = 1; i < size; i++) {
+      const before = state[i - 1]!;
+      state[i] = Math.imul(1812433253, before ^ (before >>> 30)) + i;
     }
+    place = size;
   };
-  let next = size;
-  return () => {
-    if (next === size) {
-      twist();
-      next = 0;
-    }
-    let x = state[next++]!;
-    x ^= x >>> 11;
-    x ^= (x << 7) & 0x9d2c5680;
-    x ^= (x << 15) & 0xefc60000;
-    return (x ^ (x >>> 18)) >>> 0;
+  const step = (i: number, after: number, from: number) => {
+    const joined = (state[i]! & 0x80000000) | (state[after]! & 0x7fffffff);
+    state[i] = state[from]! ^ (joined >>> 1) ^ (joined & 1 ? 0x9908b0df : 0);
+  };
+  const twist = () => {
+    for (let i = 0; i < size - middle; i++) step(i, i + 1, i + middle);
+    for (let i = size - middle; i < size - 1; i++) step(i, i + 1, i + middle - size);
+    step(size - 1, 0, middle - 1);
+    place = 0;
+  };
+  begin(seed);
+  return {
+    seed: begin,
+    next() {
+      if (place === size) twist();
+      let x = state[place++]!;
+      x ^= x >>> 11;
+      x ^= (x << 7) & 0x9d2c5680;
+      x ^= (x << 15) & 0xefc60000;
+      return (x ^ (x >>> 18)) >>> 0;
+    },
   };
 }
 

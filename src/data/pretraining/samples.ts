@@ -1,8 +1,15 @@
 /** The samples that a rank reads: any of them, at any time. */
 import { openSequences, type Sequences } from '../indexed/sequences.js';
 import { requireIds } from '../indexed/vocabulary.js';
-import { emptyBertBatch, writeBertSample, type BertBatch, type BertSampleOptions } from './bert-samples.js';
+import {
+  emptyBertBatch,
+  total,
+  writeBertSample,
+  type BertBatch,
+  type BertSampleOptions,
+} from './bert-samples.js';
 import type { PreparedSamples } from './prepare.js';
+import { randomState } from './random-state.js';
 import { openTable, type Table } from './table.js';
 
 export interface Samples<Batch> {
@@ -25,6 +32,7 @@ export async function openBertSamples(
   options: BertSampleOptions,
 ): Promise<Samples<BertBatch>> {
   const opened = await openPrepared(prepared, 3);
+  const random = randomState(0);
   return {
     batch(start, count) {
       const batch = emptyBertBatch(count, options);
@@ -33,12 +41,10 @@ export async function openBertSamples(
         const { sequences, samples, order } = opened.datasets[dataset]!;
         const [first = 0, end = 0, target = 0] = samples.row(order.row(number)[0]!);
         const lengths = sequences.lengths(first, end);
-        const tokens = sequences.tokens(
-          sequences.place(first),
-          lengths.reduce((sum, length) => sum + length, 0),
-        );
+        const tokens = sequences.tokens(sequences.place(first), total(lengths, lengths.length));
         requireIds(sequences.prefix, tokens, options.vocabSize);
-        writeBertSample(batch, i, { tokens, lengths, target }, number, options);
+        random.seed((options.seed + number) % 2 ** 32);
+        writeBertSample(batch, i, { tokens, lengths, target }, random, options);
       }
       return batch;
     },

@@ -8,13 +8,15 @@ import { InputError } from '../../errors.js';
 
 export interface Table {
   readonly rows: number;
+  /** A view that holds until the next call. */
   row(i: number): Uint32Array;
   close(): void;
 }
 
 const headerSize = 128;
-/** Numbers that are written at once. */
-const blockLength = 2 ** 16;
+/** Rows that are written at once, and that are read at once: the next one is often asked for next. */
+const writtenRows = 2 ** 16;
+const readRows = 2 ** 9;
 
 /** Complete, or not there, at any moment; where several write the same one at once, one of them stays. */
 export async function writeTable(
@@ -23,7 +25,7 @@ export async function writeTable(
   fill: (add: (...row: number[]) => void) => void,
 ): Promise<void> {
   await writeFileAtomically(name, async ({ fd }) => {
-    const block = new Uint32Array(blockLength * columns);
+    const block = new Uint32Array(writtenRows * columns);
     let used = 0;
     let written = 0;
     const flush = () => {
@@ -47,20 +49,32 @@ export function openTable(name: string, columns: number): Table {
   const file = openSync(name, 'r');
   const { size } = fstatSync(file);
   const rows = (size - headerSize) / (4 * columns);
-  const read = (length: number, offset: number) => {
-    const bytes = new Uint8Array(length);
-    if (readSync(file, bytes, 0, length, offset) < length)
-      throw new InputError(`${name}: expected ${length} bytes at ${offset} of its ${size} bytes`);
+  const readInto = (bytes: Uint8Array, offset: number) => {
+    if (readSync(file, bytes, 0, bytes.length, offset) < bytes.length)
+      throw new InputError(`${name}: expected ${bytes.length} bytes at ${offset} of its ${size} bytes`);
     return bytes;
   };
-  const isTable = Number.isInteger(rows) && rows >= 0 && headerOf(rows, columns).equals(read(headerSize, 0));
+  const isTable =
+    Number.isInteger(rows) &&
+    rows >= 0 &&
+    headerOf(rows, columns).equals(readInto(new Uint8Array(headerSize), 0));
   if (!isTable) {
     closeSync(file);
     throw new InputError(`${name}: expected a table of ${columns} columns, found another file: remove it`);
   }
+  const block = new Uint32Array(readRows * columns);
+  let first = -readRows;
   return {
     rows,
-    row: (i) => new Uint32Array(read(4 * columns, headerSize + 4 * columns * i).buffer),
+    row(i) {
+      if (!(i >= 0 && i < rows)) throw new RangeError(`${name}: row ${i} of ${rows}`);
+      if (i < first || i >= first + readRows) {
+        first = i - (i % readRows);
+        const count = Math.min(readRows, rows - first);
+        readInto(new Uint8Array(block.buffer, 0, 4 * columns * count), headerSize + 4 * columns * first);
+      }
+      return block.subarray((i - first) * columns, (i - first + 1) * columns);
+    },
     close: () => {
       closeSync(file);
     },
