@@ -67,7 +67,7 @@ function lossOf(parameters: ReadonlyMap<string, Numbers>): number {
 }
 
 test('gradients of all parameters', async () => {
-  const own = allocateParameters(engine, blocks, singleRank);
+  const own = allocateParameters(engine, blocks, singleRank, 0);
   const parameters = new Map<string, Numbers>();
   for (const [name, { value, declaration }] of own) {
     const key = randomKey('values', name);

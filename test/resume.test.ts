@@ -174,6 +174,7 @@ describe('a checkpoint that is damaged is passed over, and said', () => {
 test.each([
   ['another architecture', ['--hidden-size', '32'], /another config: hidden_size: expected 16, found 32/],
   ['another seed', ['--seed', '5'], /another seed: expected 1234, found 5/],
+  ['another optimizer', ['--optimizer', 'lamb'], /another optimizer: expected "adamw", found "lamb"/],
   ['another batch', ['--global-batch-size', '8'], /another global batch size: expected 4, found 8/],
 ])('a run does not go on with %s', async (_, more, message) => {
   const before = checkpoints('whole');

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { pretrain } from '../train/pretrain.js';
 import type { PretrainOptions, PretrainProgress } from '../train/pretrain-options.js';
+import { optimizerNames } from '../train/optimizer.js';
 import { defaultSplit } from '../train/pretraining-data.js';
 import { recomputations } from '../train/recomputation.js';
 import { decayStyles } from '../train/schedule.js';
@@ -22,6 +23,8 @@ interface Flags extends Omit<PretrainOptions, 'corpus' | 'config' | 'onEvent' | 
   readonly initMethodStd: number;
   readonly adamBeta1: number;
   readonly adamBeta2: number;
+  readonly adamEps?: number;
+  readonly sgdMomentum: number;
   readonly json?: true;
 }
 
@@ -75,8 +78,19 @@ export function pretrainCommand(): Command {
       (text: string, before: number[] | undefined) => [...(before ?? []), positiveInteger(text)],
     )
     .option('--weight-decay <x>', 'of weights, not of biases and layer norms', nonNegativeNumber, 0.01)
-    .option('--adam-beta1 <x>', "decay of AdamW's first moment", nonNegativeNumber, 0.9)
-    .option('--adam-beta2 <x>', "decay of AdamW's second moment", nonNegativeNumber, 0.999)
+    .addOption(
+      new Option('--optimizer <name>', "adam is Megatron-LM's name of adamw; adam-l2 is PyTorch's Adam")
+        .choices(optimizerNames)
+        .default('adamw'),
+    )
+    .option('--adam-beta1 <x>', "decay of Adam's and LAMB's first moment", nonNegativeNumber, 0.9)
+    .option('--adam-beta2 <x>', "decay of Adam's and LAMB's second moment", nonNegativeNumber, 0.999)
+    .option(
+      '--adam-eps <x>',
+      'added to the root of the second moment (default: 1e-8; LAMB: 1e-6)',
+      nonNegativeNumber,
+    )
+    .option('--sgd-momentum <x>', 'how much of the last step is in the next', nonNegativeNumber, 0.9)
     .option('--init-method-std <x>', 'standard deviation of initial weights', nonNegativeNumber, 0.02)
     .option('--clip-gradient <x>', "greatest norm of the gradient; 0: don't clip", nonNegativeNumber, 1)
     .addOption(
@@ -119,6 +133,8 @@ export function pretrainCommand(): Command {
         ...options,
         beta1: options.adamBeta1,
         beta2: options.adamBeta2,
+        ...(options.adamEps !== undefined && { epsilon: options.adamEps }),
+        momentum: options.sgdMomentum,
         corpus,
         config: {
           num_hidden_layers: numLayers,

@@ -27,19 +27,18 @@ export interface Executable {
   run(inputs: Buffers, outputs: Buffers): Promise<void>;
 }
 
-/** A parameter, its gradient and AdamW's moments; all of one shape. */
+/** A parameter, its gradient and what its optimizer keeps of earlier ones; all of one shape, allocated together. */
 export interface TrainedParameter {
   readonly value: Buffer;
   readonly gradient: Buffer;
-  readonly firstMoment: Buffer;
-  readonly secondMoment: Buffer;
+  readonly moments: readonly Buffer[];
 }
 
-export interface AdamWOptions {
-  readonly learningRate: number;
+export interface AdamOptions {
   readonly beta1: number;
   readonly beta2: number;
   readonly epsilon: number;
+  /** Decoupled: added to the direction, not to the gradient. */
   readonly weightDecay: number;
   /** Number of this update, from 1. */
   readonly step: number;
@@ -124,8 +123,17 @@ export interface Engine {
   compile(program: Program): Promise<Executable>;
   /** @param weights values for inputs of the program, by name; their files must stay as they are */
   load(program: Program, weights: ReadonlyMap<string, Weight>, options: LoadOptions): Promise<LoadedProgram>;
-  /** Decoupled weight decay, as `torch.optim.AdamW`. */
-  adamW(parameter: TrainedParameter, options: AdamWOptions): Promise<void>;
+  /**
+   * value ← value - learningRate · d, where d is Adam's direction: with the gradient scaled to g,
+   * m ← β₁m + (1 - β₁)g; v ← β₂v + (1 - β₂)g²; d = m̂ / (√v̂ + ε) + weightDecay · value.
+   *
+   * @param parameter has two moments, m and v
+   */
+  adam(parameter: TrainedParameter, options: AdamOptions, learningRate: number): Promise<void>;
+  /** gradient ← d, as `adam`; the value stays. */
+  adamDirection(parameter: TrainedParameter, options: AdamOptions): Promise<void>;
+  /** y ← a · y + b · x, of buffers that were allocated together. */
+  linearCombination(a: number, y: Buffer, b: number, x: Buffer): Promise<void>;
   sumOfSquares(buffer: Buffer): Promise<number>;
   release(): Promise<void>;
 }

@@ -1,19 +1,66 @@
-import type { AdamWOptions, Engine } from '../engine/engine.js';
+import type { Engine } from '../engine/engine.js';
+import { InputError, shown } from '../errors.js';
 import type { Communicator } from '../parallel/communicator.js';
+import { optimizers, type OptimizerName } from './optimizers.js';
 import type { OwnParameters } from './parameters.js';
 
-export interface OptimizerOptions extends Pick<AdamWOptions, 'beta1' | 'beta2' | 'epsilon' | 'weightDecay'> {
+export interface OptimizerOptions {
+  readonly optimizer: OptimizerName;
+  /** Decay of Adam's and LAMB's first moment. */
+  readonly beta1: number;
+  /** Decay of Adam's and LAMB's second moment. */
+  readonly beta2: number;
+  /** What Adam and LAMB add to the root of the second moment. */
+  readonly epsilon: number;
+  /** Of SGD. */
+  readonly momentum: number;
+  /** Of weights and embeddings, not of biases and layer norms. */
+  readonly weightDecay: number;
   /** The greatest norm that the gradient may have; 0 for any. */
   readonly clipGradient: number;
 }
 
 export const defaultOptimizer: OptimizerOptions = {
+  optimizer: 'adamw',
   beta1: 0.9,
   beta2: 0.999,
   epsilon: 1e-8,
+  momentum: 0.9,
   weightDecay: 0.01,
   clipGradient: 1,
 };
+
+/** Megatron-LM's name of AdamW is one too. */
+export const optimizerNames = ['adam', ...(Object.keys(optimizers) as OptimizerName[])] as const;
+
+export interface OptimizerChoice extends Partial<Omit<OptimizerOptions, 'optimizer'>> {
+  /** AdamW by default, which Megatron-LM calls adam. */
+  readonly optimizer?: (typeof optimizerNames)[number];
+}
+
+/** @throws InputError naming what cannot be used */
+export function resolveOptimizer(choice: OptimizerChoice): OptimizerOptions {
+  const given = choice.optimizer ?? defaultOptimizer.optimizer;
+  if (!optimizerNames.includes(given))
+    throw new InputError(`optimizer: expected ${optimizerNames.join(', ')}, found ${shown(given)}`);
+  const optimizer = given === 'adam' ? 'adamw' : given;
+  const {
+    beta1 = defaultOptimizer.beta1,
+    beta2 = defaultOptimizer.beta2,
+    // the paper's, and apex's
+    epsilon = optimizer === 'lamb' ? 1e-6 : defaultOptimizer.epsilon,
+    momentum = defaultOptimizer.momentum,
+    weightDecay = defaultOptimizer.weightDecay,
+    clipGradient = defaultOptimizer.clipGradient,
+  } = choice;
+  for (const [name, value] of Object.entries({ beta1, beta2, momentum }))
+    if (!(value >= 0 && value < 1))
+      throw new InputError(`${name}: expected a number from 0 to less than 1, found ${value}`);
+  for (const [name, value] of Object.entries({ epsilon, weightDecay, clipGradient }))
+    if (!(value >= 0 && value < Infinity))
+      throw new InputError(`${name}: expected a number of 0 or more, found ${value}`);
+  return { optimizer, beta1, beta2, epsilon, momentum, weightDecay, clipGradient };
+}
 
 /** Norm of the whole model's gradient. Every element counts once: what all ranks hold, on the first only. */
 export async function gradientNorm(
@@ -31,30 +78,33 @@ export async function gradientNorm(
 }
 
 /**
- * Clips the gradient and updates every parameter (Megatron-LM's AdamW: biases and layer norms do not decay).
+ * Clips the gradient and updates every parameter.
  *
+ * @param norm of the gradient, before clipping
  * @param step number of the update, from 1
- * @returns the gradient's norm before clipping; where it is not finite, nothing was updated
  */
 export async function updateParameters(
   engine: Engine,
   parameters: OwnParameters,
   communicator: Communicator,
   options: OptimizerOptions,
+  norm: number,
   step: number,
   learningRate: number,
-): Promise<number> {
-  const norm = await gradientNorm(engine, parameters, communicator);
-  if (!Number.isFinite(norm)) return norm;
-  const { clipGradient, weightDecay } = options;
+): Promise<void> {
+  const { optimizer, clipGradient, weightDecay } = options;
   const gradientScale = clipGradient > 0 ? Math.min(1, clipGradient / (norm + 1e-6)) : 1;
   for (const parameter of parameters.values())
-    await engine.adamW(parameter, {
-      ...options,
-      step,
-      learningRate,
-      gradientScale,
-      weightDecay: parameter.declaration.decays ? weightDecay : 0,
-    });
-  return norm;
+    await optimizers[optimizer].update(
+      engine,
+      parameter,
+      {
+        ...options,
+        step,
+        learningRate,
+        gradientScale,
+        weightDecay: parameter.declaration.decays ? weightDecay : 0,
+      },
+      communicator,
+    );
 }

@@ -20,38 +20,46 @@ export function declaredParameters(blocks: readonly Block[]): Map<string, Parame
   return new Map(blocks.flatMap(({ parameters, prefix }) => flattenParameters(parameters, prefix)));
 }
 
+/** @param momentCount of each parameter, which its optimizer keeps */
 export function allocateParameters(
   engine: Engine,
   blocks: readonly Block[],
   tensor: TensorParallel,
+  momentCount: number,
 ): OwnParameters {
   const own = new Map<string, OwnParameter>();
   for (const [name, declaration] of declaredParameters(blocks)) {
     const type = { shape: partShape(declaration, tensor.size), dtype: 'float32' } as const;
-    const [value, gradient, firstMoment, secondMoment] = engine.allocate([type, type, type, type]);
+    const kept = Array.from({ length: momentCount }, () => type);
+    const [value, gradient, ...moments] = engine.allocate([type, type, ...kept]);
     const layout = partLayout(declaration.shape, declaration.partition, tensor.size, tensor.rank);
-    own.set(name, { declaration, layout, value, gradient, firstMoment, secondMoment });
+    own.set(name, { declaration, layout, value, gradient, moments });
   }
   return own;
 }
 
-/** Values and moments of a checkpoint, of which this rank takes its part. @throws InputError where one is another's */
+/**
+ * Values and moments of a checkpoint, of which this rank takes its part.
+ *
+ * @param momentNames in the order of each parameter's moments
+ * @throws InputError where one is another's
+ */
 export async function restoreParameters(
   engine: Engine,
   parameters: OwnParameters,
   checkpoint: TrainingCheckpoint,
+  momentNames: readonly string[],
 ): Promise<void> {
-  for (const [name, { declaration, layout, value, firstMoment, secondMoment }] of parameters) {
+  for (const [name, { declaration, layout, value, moments }] of parameters) {
     const { shape, partition } = declaration;
-    const whole = await checkpoint.read(name, shape, partition);
+    const whole = await checkpoint.read(name, shape, partition, momentNames);
     const own = async (buffer: Buffer, numbers: Float32Array) => {
       const part = new Float32Array(layout.outer * layout.run);
       takePart(numbers, layout, part);
       await engine.write(buffer, part);
     };
     await own(value, whole.value);
-    await own(firstMoment, whole.moments[0]);
-    await own(secondMoment, whole.moments[1]);
+    for (const [i, moment] of momentNames.entries()) await own(moments[i]!, whole.moments[moment]!);
   }
 }
 

@@ -2,13 +2,13 @@ import { maximumPredictions } from '../data/pretraining/masking.js';
 import { InputError, shown } from '../errors.js';
 import { checkTensorParallel, megatronBertConfig, type MegatronBertConfig } from '../model/config.js';
 import type { Tokenizer } from '../text/tokenizer.js';
-import { defaultOptimizer, type OptimizerOptions } from './optimizer.js';
+import { resolveOptimizer, type OptimizerChoice } from './optimizer.js';
 import type { PretrainEvent } from './events.js';
 import type { PretrainTask } from './pretrain-rank.js';
 import { recomputations, type Recomputation } from './recomputation.js';
 import { decayStyles, type BatchRampUp, type DecayStyle } from './schedule.js';
 
-export interface PretrainOptions extends Partial<OptimizerOptions> {
+export interface PretrainOptions extends OptimizerChoice {
   /**
    * Text: what `preprocess` takes, files or folders. Or data sets that it made, by their prefixes; of several, each may
    * have its weight before it.
@@ -227,7 +227,7 @@ export function resolveTask(
       decayIterations,
       decayStyle,
     },
-    optimizer: { ...defaultOptimizer, ...pickDefined(options) },
+    optimizer: resolveOptimizer(options),
     recomputeActivations,
     threads,
     folder: options.output,
@@ -253,11 +253,4 @@ function resolveRampUp(
       `batch ramp-up: expected multiples of the micro-batch size ${microBatchSize}, found ${start} and ${increment}`,
     );
   return { start, increment, samples };
-}
-
-function pickDefined(options: PretrainOptions): Partial<OptimizerOptions> {
-  const names = Object.keys(defaultOptimizer) as (keyof OptimizerOptions)[];
-  return Object.fromEntries(
-    names.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])),
-  );
 }

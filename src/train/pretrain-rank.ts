@@ -13,6 +13,7 @@ import { runRank } from '../parallel/rank.js';
 import type { Evaluation, PretrainEvent } from './events.js';
 import { writeWeights } from './export.js';
 import type { OptimizerOptions } from './optimizer.js';
+import { optimizers } from './optimizers.js';
 import { initializeParameters, restoreParameters } from './parameters.js';
 import type { Batch } from './chain.js';
 import { toBlockInputs } from './pretraining-batch.js';
@@ -90,7 +91,7 @@ await runRank<PretrainTask, PretrainEvent | SnapshotEvent, PretrainRankResult>(
     let consumed = atStart;
     let snapshot: Snapshot | undefined;
     const save = async () => {
-      snapshot ??= createSnapshot(trainer.parameters);
+      snapshot ??= createSnapshot(trainer.parameters, optimizers[task.optimizer.optimizer].moments);
       await takeSnapshot(engine, trainer.parameters, snapshot);
       reportFromRank({
         kind: 'snapshot',
@@ -113,11 +114,10 @@ await runRank<PretrainTask, PretrainEvent | SnapshotEvent, PretrainRankResult>(
       );
       const dataSeconds = (performance.now() - started) / 1000;
       consumed += microBatches.length * microBatchSize;
-      const { scalars, learningRate, gradientNorm } = await trainer.step(microBatches);
+      const { scalars, learningRate, gradientNorm, isSkipped } = await trainer.step(microBatches);
       const stepSeconds = (performance.now() - started) / 1000;
       seconds += stepSeconds;
       tokensPerSecond = ((consumed - atStart) * samples.sequenceLength) / seconds;
-      const isSkipped = !Number.isFinite(gradientNorm);
       skipped = isSkipped ? skipped + 1 : 0;
       report({
         kind: 'step',
@@ -187,7 +187,8 @@ async function openTrainer(
   });
   if (resumed) {
     const checkpoint = await openTrainingCheckpoint(resumed);
-    await restoreParameters(engine, trainer.parameters, checkpoint);
+    const { moments } = optimizers[optimizer.optimizer];
+    await restoreParameters(engine, trainer.parameters, checkpoint, moments);
     await checkpoint.close();
   } else await initializeParameters(engine, trainer.parameters, seed);
   return { trainer, predictionCount };

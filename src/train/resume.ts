@@ -12,9 +12,9 @@ import type { PretrainingData } from './pretraining-data.js';
 /** In the folder of a run. */
 export const checkpointsOf = (output: string) => path.join(output, 'checkpoints');
 
-/** What must be the same where a run goes on: another model, text or order of samples would be another run. */
+/** What must be the same where a run goes on: another model, text, order of samples or optimizer would be another run. */
 export function describeRun(
-  { config, samples, batches }: Pick<PretrainTask, 'config' | 'samples' | 'batches'>,
+  { config, samples, batches, optimizer }: Pick<PretrainTask, 'config' | 'samples' | 'batches' | 'optimizer'>,
   tokenizer: Tokenizer,
   data: PretrainingData,
 ): Manifest['run'] {
@@ -25,6 +25,7 @@ export function describeRun(
     global_batch_size: globalBatchSize,
     rampup_batch_size: rampUp ? [rampUp.start, rampUp.increment, rampUp.samples] : null,
     seed: samples.seed,
+    optimizer: optimizer.optimizer,
     mask_probability: samples.maskProbability,
     vocabulary: createHash('sha256').update(tokenizer.vocab.join('\n')).digest('hex'),
     text: data.identity,

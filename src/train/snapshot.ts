@@ -11,18 +11,22 @@ export interface Snapshot {
   /** Of each parameter its value and moments, one after the other. */
   readonly values: SharedArrayBuffer;
   readonly parameters: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  /** Names of each one's moments. */
+  readonly moments: readonly string[];
 }
 
 const free = 0;
 const taken = 1;
 
-export function createSnapshot(parameters: OwnParameters): Snapshot {
+/** @param moments names of each parameter's, in their order */
+export function createSnapshot(parameters: OwnParameters, moments: readonly string[]): Snapshot {
   const described = [...parameters].map(([name, { value }]) => ({ name, shape: value.shape }));
-  const length = described.reduce((sum, { shape }) => sum + 3 * sizeOf(shape), 0);
+  const length = described.reduce((sum, { shape }) => sum + (1 + moments.length) * sizeOf(shape), 0);
   return {
     state: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT),
     values: new SharedArrayBuffer(length * Float32Array.BYTES_PER_ELEMENT),
     parameters: described,
+    moments,
   };
 }
 
@@ -36,8 +40,8 @@ export async function takeSnapshot(
   Atomics.wait(flag, 0, taken);
   Atomics.store(flag, 0, taken);
   let offset = 0;
-  for (const { value, firstMoment, secondMoment } of parameters.values())
-    for (const buffer of [value, firstMoment, secondMoment]) {
+  for (const { value, moments } of parameters.values())
+    for (const buffer of [value, ...moments]) {
       const numbers = (await engine.read(buffer)) as Float32Array;
       new Float32Array(values, offset, numbers.length).set(numbers);
       offset += numbers.byteLength;
@@ -45,7 +49,7 @@ export async function takeSnapshot(
 }
 
 /** What a snapshot holds, without a copy. */
-export function statesOf({ values, parameters }: Snapshot): ParameterState[] {
+export function statesOf({ values, parameters, moments }: Snapshot): ParameterState[] {
   let offset = 0;
   const next = (shape: readonly number[]) => {
     const numbers = new Float32Array(values, offset, sizeOf(shape));
@@ -56,7 +60,7 @@ export function statesOf({ values, parameters }: Snapshot): ParameterState[] {
     name,
     shape,
     value: next(shape),
-    moments: [next(shape), next(shape)],
+    moments: Object.fromEntries(moments.map((moment) => [moment, next(shape)])),
   }));
 }
 

@@ -6,7 +6,8 @@ import type { TensorParallel } from '../model/run.js';
 import type { Communicator } from '../parallel/communicator.js';
 import { randomKey } from '../random.js';
 import { createEvaluationChain, createTrainingChain, type Batch, type Chain, type Scalars } from './chain.js';
-import { updateParameters, type OptimizerOptions } from './optimizer.js';
+import { gradientNorm, updateParameters, type OptimizerOptions } from './optimizer.js';
+import { optimizers } from './optimizers.js';
 import { allocateParameters, type OwnParameters } from './parameters.js';
 import type { Recomputation } from './recomputation.js';
 import { learningRateAt, type LearningRateSchedule } from './schedule.js';
@@ -39,8 +40,10 @@ export interface StepReport {
   /** The last block's scalars, averaged over the micro-batches. */
   readonly scalars: Scalars;
   readonly learningRate: number;
-  /** Before clipping. Where it is not finite the batch was skipped: nothing was updated. */
+  /** Before clipping. */
   readonly gradientNorm: number;
+  /** Whether nothing was updated, the gradient not being finite. */
+  readonly isSkipped: boolean;
 }
 
 export interface Trainer {
@@ -55,7 +58,12 @@ export interface Trainer {
 /** A model to train, its parameters still zero. */
 export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
   const { engine, communicator, tensor, blocks, hidden, optimizer, schedule, seed } = options;
-  const parameters = allocateParameters(engine, blocks, tensor);
+  const parameters = allocateParameters(
+    engine,
+    blocks,
+    tensor,
+    optimizers[optimizer.optimizer].moments.length,
+  );
   const run = { batchSize: options.microBatchSize, sequenceLength: options.sequenceLength, tensor };
   const chainOptions = { engine, blocks, parameters, hidden };
   const dropoutKey = input('dropout_key', [2], 'int32');
@@ -77,17 +85,14 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
         await training.backward(1 / microBatches.length, accumulated);
       }
       const learningRate = learningRateAt(updates, schedule);
-      const norm = await updateParameters(
-        engine,
-        parameters,
-        communicator,
-        optimizer,
-        updates + 1,
-        learningRate,
-      );
+      const norm = await gradientNorm(engine, parameters, communicator);
+      const isSkipped = !Number.isFinite(norm);
       iterations++;
-      if (Number.isFinite(norm)) updates++;
-      return { scalars: average(all), learningRate, gradientNorm: norm };
+      if (!isSkipped) {
+        updates++;
+        await updateParameters(engine, parameters, communicator, optimizer, norm, updates, learningRate);
+      }
+      return { scalars: average(all), learningRate, gradientNorm: norm, isSkipped };
     },
     async evaluate(batch) {
       evaluation ??= createEvaluationChain({ ...chainOptions, run });

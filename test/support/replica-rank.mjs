@@ -4,11 +4,12 @@ import { hiddenInput, pretrainingBlocks } from '../../dist/model/blocks.js';
 import { megatronBertConfig } from '../../dist/model/config.js';
 import { runRank } from '../../dist/parallel/rank.js';
 import { randomBits, randomKey } from '../../dist/random.js';
-import { defaultOptimizer } from '../../dist/train/optimizer.js';
+import { resolveOptimizer } from '../../dist/train/optimizer.js';
 import { initializeParameters } from '../../dist/train/parameters.js';
 import { createTrainer } from '../../dist/train/trainer.js';
 
-await runRank(async ({ config: fields, steps, microBatches = 1, recomputeActivations }, communicator) => {
+await runRank(async (task, communicator) => {
+  const { config: fields, steps, microBatches = 1, recomputeActivations, optimizer } = task;
   const config = megatronBertConfig(fields);
   const engine = openEngine({ threads: 1, groups: { tensor: communicator } });
   const tensor = { group: 'tensor', size: communicator.size, rank: communicator.rank };
@@ -21,7 +22,7 @@ await runRank(async ({ config: fields, steps, microBatches = 1, recomputeActivat
     hidden: hiddenInput(config, { batchSize: microBatchSize, sequenceLength, tensor }),
     microBatchSize,
     sequenceLength,
-    optimizer: defaultOptimizer,
+    optimizer: resolveOptimizer({ optimizer }),
     schedule: {
       learningRate: 1e-2,
       minLearningRate: 1e-3,

@@ -11,7 +11,7 @@ const schema = z.object({
   /** Iterations completed. */
   iteration: count,
   consumed_samples: count,
-  /** Those of them whose batch was left out, having no finite gradient. */
+  /** Those of them whose batch was left out. */
   skipped_iterations: count,
   tensor_model_parallel_size: z.int().positive(),
   /** What a run must have in common with the one that it goes on with. */
@@ -43,6 +43,3 @@ export async function readManifest(file: string): Promise<Manifest> {
 /** The files of a rank. */
 export const rankFile = (rank: number, part: 'model' | 'optimizer') =>
   `mp_rank_${String(rank).padStart(2, '0')}/${part}.safetensors`;
-
-/** What is kept of each parameter besides its value: AdamW's moments. */
-export const momentNames = ['exp_avg', 'exp_avg_sq'] as const;

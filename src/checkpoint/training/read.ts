@@ -7,7 +7,8 @@ import { iterationFolder, iterationOf, trackerName } from '../iteration-folders.
 import { isFolder } from '../paths.js';
 import { readSafetensors, type SafetensorsFile } from '../safetensors.js';
 import { elementsOf } from '../torch/tensor.js';
-import { manifestName, momentNames, rankFile, readManifest, type Manifest } from './manifest.js';
+import { manifestName, rankFile, readManifest, type Manifest } from './manifest.js';
+import type { ParameterState } from './write.js';
 
 /** A checkpoint whose files are as they were written. */
 export interface FoundCheckpoint {
@@ -76,14 +77,20 @@ async function checkFiles(folder: string, { files, tensor_model_parallel_size }:
 }
 
 /** A parameter and its moments, as a whole. */
-export interface WholeState {
-  readonly value: Float32Array;
-  readonly moments: readonly [first: Float32Array, second: Float32Array];
-}
+export type WholeState = Pick<ParameterState, 'value' | 'moments'>;
 
 export interface TrainingCheckpoint {
-  /** @param axis along which ranks share it; undefined where each has all of it @throws InputError */
-  read(name: string, shape: readonly number[], axis: number | undefined): Promise<WholeState>;
+  /**
+   * @param axis along which ranks share it; undefined where each has all of it
+   * @param moments names of those that are wanted
+   * @throws InputError where one is not there, or of another shape
+   */
+  read(
+    name: string,
+    shape: readonly number[],
+    axis: number | undefined,
+    moments: readonly string[],
+  ): Promise<WholeState>;
   close(): Promise<void>;
 }
 
@@ -99,14 +106,11 @@ export async function openTrainingCheckpoint({
     );
   const [models, optimizers] = await Promise.all([open('model'), open('optimizer')]);
   return {
-    async read(name, shape, axis) {
-      const [first, second] = momentNames;
-      const whole = (files: readonly SafetensorsFile[], tensor: string) =>
-        readWhole(files, tensor, shape, axis);
-      return {
-        value: await whole(models, name),
-        moments: [await whole(optimizers, `${first}.${name}`), await whole(optimizers, `${second}.${name}`)],
-      };
+    async read(name, shape, axis, moments) {
+      const read: Record<string, Float32Array> = {};
+      for (const moment of moments)
+        read[moment] = await readWhole(optimizers, `${moment}.${name}`, shape, axis);
+      return { value: await readWhole(models, name, shape, axis), moments: read };
     },
     close: async () => {
       for (const file of [...models, ...optimizers]) await file.close();

@@ -58,9 +58,14 @@ function statesOf(start: number, ranks: number, axis: number): ParameterState[][
       name: 'split',
       shape: shape.map((size, i) => (i === axis ? size / ranks : size)),
       value: part(rank, numbers(start)),
-      moments: [part(rank, numbers(start + 100)), part(rank, numbers(start + 200))],
+      moments: { first: part(rank, numbers(start + 100)), second: part(rank, numbers(start + 200)) },
     },
-    { name: 'whole', shape, value: numbers(start), moments: [numbers(start + 1), numbers(start + 2)] },
+    {
+      name: 'whole',
+      shape,
+      value: numbers(start),
+      moments: { first: numbers(start + 1), second: numbers(start + 2) },
+    },
   ]);
 }
 
@@ -92,16 +97,21 @@ describe('what ranks wrote is put together', () => {
     const found = (await find())!;
     expect(found.manifest).toMatchObject({ iteration: 7, consumed_samples: 28, skipped_iterations: 1 });
     const checkpoint = await openTrainingCheckpoint(found);
-    expect(await checkpoint.read('split', shape, axis)).toEqual({
+    expect(await checkpoint.read('split', shape, axis, ['first', 'second'])).toEqual({
       value: numbers(7),
-      moments: [numbers(107), numbers(207)],
+      moments: { first: numbers(107), second: numbers(207) },
     });
-    expect(await checkpoint.read('whole', shape, undefined)).toEqual({
+    expect(await checkpoint.read('whole', shape, undefined, ['second'])).toEqual({
       value: numbers(7),
-      moments: [numbers(8), numbers(9)],
+      moments: { second: numbers(9) },
     });
-    await expect(checkpoint.read('split', [4, 7], axis)).rejects.toThrow(/split: expected \[.*\], found \[/);
-    await expect(checkpoint.read('other', shape, axis)).rejects.toThrow('found none');
+    await expect(checkpoint.read('split', [4, 7], axis, [])).rejects.toThrow(
+      /split: expected \[.*\], found \[/,
+    );
+    await expect(checkpoint.read('other', shape, axis, [])).rejects.toThrow('found none');
+    await expect(checkpoint.read('whole', shape, undefined, ['third'])).rejects.toThrow(
+      'third.whole: expected [4, 6], found none',
+    );
     await checkpoint.close();
   });
 });
@@ -150,7 +160,7 @@ describe('a disk that fails leaves the checkpoint before as it was', () => {
       expect([1, 2]).toContain(found.manifest.iteration);
       if (!failed) expect(found.manifest.iteration).toBe(2);
       const checkpoint = await openTrainingCheckpoint(found);
-      const { value } = await checkpoint.read('split', shape, 0);
+      const { value } = await checkpoint.read('split', shape, 0, []);
       expect(value).toEqual(numbers(found.manifest.iteration));
       await checkpoint.close();
       const tracker = await readFile(path.join(folder, 'latest_checkpointed_iteration.txt'), 'utf8');

@@ -4,14 +4,15 @@ import { flushFolder, writeFileAtomically, writeFully, type WrittenFile } from '
 import { iterationFolder, iterationOf, trackerName } from '../iteration-folders.js';
 import { isRunning, makeFolder } from '../new-folder.js';
 import { writeSafetensors, type SafetensorsEntry } from '../safetensors.js';
-import { manifestName, momentNames, rankFile, type Manifest } from './manifest.js';
+import { manifestName, rankFile, type Manifest } from './manifest.js';
 
 /** A parameter as a rank holds it. */
 export interface ParameterState {
   readonly name: string;
   readonly shape: readonly number[];
   readonly value: Float32Array;
-  readonly moments: readonly [first: Float32Array, second: Float32Array];
+  /** What the optimizer keeps of it, by PyTorch's names. */
+  readonly moments: Readonly<Record<string, Float32Array>>;
 }
 
 export interface Rotation {
@@ -69,7 +70,7 @@ const valueOf = ({ name, shape, value }: ParameterState): SafetensorsEntry => ({
 });
 
 const momentsOf = ({ name, shape, moments }: ParameterState): SafetensorsEntry[] =>
-  momentNames.map((moment, i) => ({ name: `${moment}.${name}`, dtype: 'F32', shape, data: moments[i]! }));
+  Object.entries(moments).map(([moment, data]) => ({ name: `${moment}.${name}`, dtype: 'F32', shape, data }));
 
 const writeText = (file: string, text: string) =>
   writeFileAtomically(file, (handle) => writeFully(handle, Buffer.from(text)));

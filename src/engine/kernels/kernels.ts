@@ -1,5 +1,5 @@
 import type { RandomKey } from '../../random.js';
-import type { AdamWOptions } from '../engine.js';
+import type { AdamOptions } from '../engine.js';
 import type { PartLayout } from '../../partition.js';
 import { compiledKernels } from './compiled.js';
 
@@ -15,7 +15,16 @@ declare const WebAssembly: {
 type WebAssemblyModule = object;
 
 /** The functions of assembly/kernels.ts. */
-type CompiledKernels = Record<'adamW' | 'sumOfSquares' | 'dropoutMask', (...values: number[]) => number>;
+type CompiledKernels = Record<
+  'adam' | 'linearCombination' | 'sumOfSquares' | 'dropoutMask',
+  (...values: number[]) => number
+>;
+
+/** What becomes of the parameter p and of Adam's direction d: `keep` · p + `scale` · d. */
+export interface AdamResult {
+  readonly keep: number;
+  readonly scale: number;
+}
 
 /** Memory that does not move, and kernels that work in it. Offsets and lengths are in bytes, counts in float32s. */
 export interface Arena {
@@ -29,25 +38,29 @@ export interface Arena {
    */
   allocate(byteLength: number): number;
   /**
-   * Updates `count` parameters and their moments in place: `adamW` of reference.ts.
+   * `adam` of reference.ts, for `count` parameters.
    *
    * @throws RangeError where an offset and the count lead out of the memory
    */
-  adamW(
+  adam(
     parameter: number,
     gradient: number,
     firstMoment: number,
     secondMoment: number,
+    target: number,
     count: number,
-    options: AdamWOptions,
+    options: AdamOptions,
+    result: AdamResult,
   ): void;
-  /** Σx² of `count` numbers, added in float64. @throws RangeError as `adamW` */
+  /** y ← a · y + b · x, of `count` numbers at `y` and `x`. @throws RangeError as `adam` */
+  linearCombination(a: number, y: number, b: number, x: number, count: number): void;
+  /** Σx² of `count` numbers, added in float64. @throws RangeError as `adam` */
   sumOfSquares(offset: number, count: number): number;
   /**
    * Writes `outer` · `run` float32s: `dropoutMask` of reference.ts.
    *
    * @param rate how likely an element is zero, in [0, 1)
-   * @throws RangeError as `adamW`, and for a rate out of range
+   * @throws RangeError as `adam`, and for a rate out of range
    */
   dropoutMask(offset: number, layout: PartLayout, key: RandomKey, rate: number): void;
 }
@@ -88,22 +101,28 @@ export function createArena(byteLength: number): Arena {
       used = end;
       return offset;
     },
-    adamW(parameter, gradient, firstMoment, secondMoment, count, options) {
-      const offsets = [parameter, gradient, firstMoment, secondMoment];
+    adam(parameter, gradient, firstMoment, secondMoment, target, count, options, { keep, scale }) {
+      const offsets = [parameter, gradient, firstMoment, secondMoment, target];
       for (const offset of offsets) requireFloats(offset, count);
-      const { learningRate, beta1, beta2, epsilon, weightDecay, step, gradientScale } = options;
-      kernels.adamW(
+      const { beta1, beta2, epsilon, weightDecay, step, gradientScale } = options;
+      const correction1 = 1 - beta1 ** step;
+      const rootScale = correction1 / Math.sqrt(1 - beta2 ** step);
+      kernels.adam(
         ...offsets,
         count,
         gradientScale,
-        1 - learningRate * weightDecay,
         1 - beta1,
-        beta2,
         1 - beta2,
-        1 / Math.sqrt(1 - beta2 ** step),
-        epsilon,
-        learningRate / (1 - beta1 ** step),
+        rootScale,
+        epsilon * correction1,
+        weightDecay,
+        keep,
+        scale,
       );
+    },
+    linearCombination(a, y, b, x, count) {
+      for (const offset of [y, x]) requireFloats(offset, count);
+      kernels.linearCombination(a, y, b, x, count);
     },
     sumOfSquares(offset, count) {
       requireFloats(offset, count);

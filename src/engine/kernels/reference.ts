@@ -1,20 +1,23 @@
 /** What the kernels compute, in plain TypeScript. */
 import { randomBits, type RandomKey } from '../../random.js';
 import type { PartLayout } from '../../partition.js';
-import type { AdamWOptions } from '../engine.js';
+import type { AdamOptions } from '../engine.js';
+import type { AdamResult } from './kernels.js';
 
 type Floats = Float32Array | Float64Array;
 
 /**
- * One update of Adam with decoupled weight decay (Loshchilov & Hutter, arXiv 1711.05101, algorithm 2), in place, as
- * `torch.optim.AdamW` does it: https://pytorch.org/docs/stable/generated/torch.optim.AdamW.html
+ * Adam's direction with decoupled weight decay (Loshchilov & Hutter, arXiv 1711.05101, algorithm 2), of moments that are
+ * updated in place. What becomes of it is written to `target`, which may be the parameter or the gradient.
  */
-export function adamW(
+export function adam(
   parameter: Floats,
   gradient: Floats,
   firstMoment: Floats,
   secondMoment: Floats,
-  { learningRate, beta1, beta2, epsilon, weightDecay, step, gradientScale }: AdamWOptions,
+  target: Floats,
+  { beta1, beta2, epsilon, weightDecay, step, gradientScale }: AdamOptions,
+  { keep, scale }: AdamResult,
 ): void {
   const correction1 = 1 - beta1 ** step;
   const correction2 = 1 - beta2 ** step;
@@ -24,9 +27,14 @@ export function adamW(
     const v = beta2 * secondMoment[i]! + (1 - beta2) * g * g;
     firstMoment[i] = m;
     secondMoment[i] = v;
-    const decayed = parameter[i]! * (1 - learningRate * weightDecay);
-    parameter[i] = decayed - ((learningRate / correction1) * m) / (Math.sqrt(v / correction2) + epsilon);
+    const direction = m / correction1 / (Math.sqrt(v / correction2) + epsilon) + weightDecay * parameter[i]!;
+    target[i] = keep * parameter[i]! + scale * direction;
   }
+}
+
+/** y ← a · y + b · x */
+export function linearCombination(a: number, y: Floats, b: number, x: Floats): void {
+  for (let i = 0; i < y.length; i++) y[i] = a * y[i]! + b * x[i]!;
 }
 
 export function sumOfSquares(values: Floats): number {

@@ -1,5 +1,6 @@
 import { formatProgram } from '../../graph/program.js';
-import type { Engine, TrainedParameter } from '../engine.js';
+import type { AdamOptions, Buffer, Engine, TrainedParameter } from '../engine.js';
+import type { AdamResult } from '../kernels/kernels.js';
 import { compileProgram, type OwnedExecutable } from './executable.js';
 import type { Groups } from './host-ops.js';
 import { loadProgram } from './loaded-program.js';
@@ -37,19 +38,15 @@ export function createOnnxEngine(runtime: Runtime, groups: Groups = {}): Engine 
       return executable;
     },
     load: (program, weights, options) => loadProgram(program, weights, options, runtime),
-    async adamW(parameter, options) {
-      const { value, gradient, firstMoment, secondMoment } = ownParameter(parameter);
-      for (const { arena } of [gradient, firstMoment, secondMoment])
-        if (arena !== value.arena)
-          throw new Error('a parameter, its gradient and moments must be allocated together');
-      value.arena.adamW(
-        value.offset,
-        gradient.offset,
-        firstMoment.offset,
-        secondMoment.offset,
-        value.data.length,
-        options,
-      );
+    adam: async (parameter, options, learningRate) => {
+      adam(parameter, parameter.value, options, { keep: 1, scale: -learningRate });
+    },
+    adamDirection: async (parameter, options) => {
+      adam(parameter, parameter.gradient, options, { keep: 0, scale: 1 });
+    },
+    async linearCombination(a, y, b, x) {
+      const { arena, offsets, count } = together([y, x]);
+      arena.linearCombination(a, offsets[0]!, b, offsets[1]!, count);
     },
     async sumOfSquares(buffer) {
       const { arena, offset, data } = memory.own(buffer);
@@ -63,12 +60,23 @@ export function createOnnxEngine(runtime: Runtime, groups: Groups = {}): Engine 
     },
   };
 
-  function ownParameter({ value, gradient, firstMoment, secondMoment }: TrainedParameter) {
-    return {
-      value: memory.own(value),
-      gradient: memory.own(gradient),
-      firstMoment: memory.own(firstMoment),
-      secondMoment: memory.own(secondMoment),
-    };
+  function adam(
+    { value, gradient, moments }: TrainedParameter,
+    target: Buffer,
+    options: AdamOptions,
+    result: AdamResult,
+  ): void {
+    const { arena, offsets, count } = together([value, gradient, ...moments, target]);
+    const [p, g, m, v, to] = offsets as [number, number, number, number, number];
+    arena.adam(p, g, m, v, to, count, options, result);
+  }
+
+  /** Buffers that one kernel works on. */
+  function together(buffers: readonly Buffer[]) {
+    const own = buffers.map((buffer) => memory.own(buffer));
+    const { arena, data } = own[0]!;
+    if (own.some((other) => other.arena !== arena || other.data.length !== data.length))
+      throw new Error('a parameter, its gradient and moments must be allocated together, in one size');
+    return { arena, offsets: own.map(({ offset }) => offset), count: data.length };
   }
 }

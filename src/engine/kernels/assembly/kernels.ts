@@ -8,63 +8,89 @@
 const lanes: u32 = 4;
 const bytes: usize = 4;
 
-/** One update of AdamW; `decay` = 1 - learning rate · weight decay, `stepSize` = learning rate / bias correction 1. */
-export function adamW(
+/**
+ * `adam` of reference.ts. The corrections of both moments are one factor of √v, `rootScale` = (1 - β₁ᵗ) / √(1 - β₂ᵗ), and
+ * part of `epsilon`; moments move by differences, since 1 - β has more digits in float32 than β.
+ */
+export function adam(
   parameter: usize,
   gradient: usize,
   firstMoment: usize,
   secondMoment: usize,
+  target: usize,
   count: u32,
   gradientScale: f32,
-  decay: f32,
   oneMinusBeta1: f32,
-  beta2: f32,
   oneMinusBeta2: f32,
-  inverseRootCorrection2: f32,
+  rootScale: f32,
   epsilon: f32,
-  stepSize: f32,
+  weightDecay: f32,
+  keep: f32,
+  scale: f32,
 ): void {
   const gradientScales = f32x4.splat(gradientScale);
-  const decays = f32x4.splat(decay);
   const oneMinusBeta1s = f32x4.splat(oneMinusBeta1);
-  const beta2s = f32x4.splat(beta2);
   const oneMinusBeta2s = f32x4.splat(oneMinusBeta2);
-  const inverseRootCorrection2s = f32x4.splat(inverseRootCorrection2);
+  const rootScales = f32x4.splat(rootScale);
   const epsilons = f32x4.splat(epsilon);
-  const stepSizes = f32x4.splat(stepSize);
+  const weightDecays = f32x4.splat(weightDecay);
+  const keeps = f32x4.splat(keep);
+  const scales = f32x4.splat(scale);
 
   while (count >= lanes) {
+    const p = v128.load(parameter);
     const g = f32x4.mul(v128.load(gradient), gradientScales);
     let m = v128.load(firstMoment);
     let v = v128.load(secondMoment);
     m = f32x4.add(m, f32x4.mul(oneMinusBeta1s, f32x4.sub(g, m)));
-    v = f32x4.add(f32x4.mul(v, beta2s), f32x4.mul(oneMinusBeta2s, f32x4.mul(g, g)));
+    v = f32x4.add(v, f32x4.mul(oneMinusBeta2s, f32x4.sub(f32x4.mul(g, g), v)));
     v128.store(firstMoment, m);
     v128.store(secondMoment, v);
-    const denominator = f32x4.add(f32x4.mul(f32x4.sqrt(v), inverseRootCorrection2s), epsilons);
-    const step = f32x4.mul(stepSizes, f32x4.div(m, denominator));
-    v128.store(parameter, f32x4.sub(f32x4.mul(v128.load(parameter), decays), step));
+    const denominator = f32x4.add(f32x4.mul(f32x4.sqrt(v), rootScales), epsilons);
+    const direction = f32x4.add(f32x4.div(m, denominator), f32x4.mul(weightDecays, p));
+    v128.store(target, f32x4.add(f32x4.mul(keeps, p), f32x4.mul(scales, direction)));
     parameter += lanes * bytes;
     gradient += lanes * bytes;
     firstMoment += lanes * bytes;
     secondMoment += lanes * bytes;
+    target += lanes * bytes;
     count -= lanes;
   }
 
   while (count > 0) {
+    const p = load<f32>(parameter);
     const g = load<f32>(gradient) * gradientScale;
     let m = load<f32>(firstMoment);
     let v = load<f32>(secondMoment);
     m = m + oneMinusBeta1 * (g - m);
-    v = v * beta2 + oneMinusBeta2 * (g * g);
+    v = v + oneMinusBeta2 * (g * g - v);
     store<f32>(firstMoment, m);
     store<f32>(secondMoment, v);
-    const denominator = sqrt<f32>(v) * inverseRootCorrection2 + epsilon;
-    store<f32>(parameter, load<f32>(parameter) * decay - stepSize * (m / denominator));
+    const direction = m / (sqrt<f32>(v) * rootScale + epsilon) + weightDecay * p;
+    store<f32>(target, keep * p + scale * direction);
     parameter += bytes;
     gradient += bytes;
     firstMoment += bytes;
     secondMoment += bytes;
+    target += bytes;
+    count--;
+  }
+}
+
+/** y ← a · y + b · x */
+export function linearCombination(a: f32, y: usize, b: f32, x: usize, count: u32): void {
+  const as = f32x4.splat(a);
+  const bs = f32x4.splat(b);
+  while (count >= lanes) {
+    v128.store(y, f32x4.add(f32x4.mul(v128.load(y), as), f32x4.mul(v128.load(x), bs)));
+    y += lanes * bytes;
+    x += lanes * bytes;
+    count -= lanes;
+  }
+  while (count > 0) {
+    store<f32>(y, load<f32>(y) * a + load<f32>(x) * b);
+    y += bytes;
+    x += bytes;
     count--;
   }
 }
