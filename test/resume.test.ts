@@ -184,6 +184,39 @@ test.each([
   expect(checkpoints('whole')).toEqual(before);
 });
 
+describe('a run ends where it is told to, and goes on', () => {
+  const stopsAfter = async (iteration: number, output: string, ...more: string[]) => {
+    const { code, stderr, stdout } = await megatronBert(...command(output, ...more));
+    expect(stderr).toContain(`stopped after iteration ${iteration}, which is saved in ${at(output)}: go on`);
+    expect([code, stdout]).toEqual([0, '']);
+    expect(checkpoints(output)).toContain(`iter_${String(iteration).padStart(7, '0')}`);
+  };
+
+  test('after an iteration', async () => {
+    await stopsAfter(9, 'exits', '--exit-interval', '9');
+    await stopsAfter(18, 'exits', '--exit-interval', '9', '--resume');
+    expect((await megatronBert(...command('exits', '--exit-interval', '9', '--resume'))).code).toBe(0);
+    expect(resultOf('exits')).toEqual(resultOf('whole'));
+  });
+
+  test('after a time, all ranks together', async () => {
+    const ranks = ['--tensor-model-parallel-size', '2'];
+    await stopsAfter(1, 'expires', ...ranks, '--exit-duration-in-mins', '0');
+    await stopsAfter(2, 'expires', ...ranks, '--exit-duration-in-mins', '1e-9', '--resume');
+    const long = command('expires', ...ranks, '--exit-duration-in-mins', '1e9', '--resume');
+    expect((await megatronBert(...long)).code).toBe(0);
+  });
+
+  test.each(['adam-l2', 'sgd', 'lamb'])('with %s', async (name) => {
+    const optimizer = ['--optimizer', name];
+    expect((await megatronBert(...command(name, ...optimizer))).code).toBe(0);
+    await stopsAfter(7, `${name}-stopped`, ...optimizer, '--exit-interval', '7');
+    expect((await megatronBert(...command(`${name}-stopped`, ...optimizer, '--resume'))).code).toBe(0);
+    expect(resultOf(`${name}-stopped`)).toEqual(resultOf(name));
+    expect(resultOf(name).model).not.toBe(resultOf('whole').model);
+  });
+});
+
 test('a batch that grows goes on growing', async () => {
   const growing = ['--rampup-batch-size', '2', '2', '24', '--learning-rate-decay-style', 'cosine'];
   expect((await megatronBert(...command('growing', ...growing))).code).toBe(0);

@@ -8,7 +8,7 @@ import { defaultSplit } from '../train/pretraining-data.js';
 import { recomputations } from '../train/recomputation.js';
 import { decayStyles } from '../train/schedule.js';
 import type { PretrainSummary } from '../train/summary.js';
-import { command, nonNegativeNumber, positiveInteger } from './options.js';
+import { command, nonNegativeInteger, nonNegativeNumber, positiveInteger } from './options.js';
 import { createProgress } from './progress.js';
 
 /** Flags whose names in `PretrainOptions` are theirs in camel case, and those of the model's configuration. */
@@ -113,6 +113,13 @@ export function pretrainCommand(): Command {
     .option('--save-interval <n>', 'iterations (default: as between evaluations)', positiveInteger)
     .option('--keep-last <n>', 'checkpoints that are kept', positiveInteger, 2)
     .option('--keep-every <n>', 'iterations of which multiples are kept for good', positiveInteger)
+    .option(
+      '--exit-interval <n>',
+      'stop after an iteration that is a multiple, to go on later',
+      positiveInteger,
+    )
+    .option('--exit-duration-in-mins <x>', 'stop when so old, to go on later', nonNegativeNumber)
+    .option('--most-skipped <n>', 'batches in a row that may have no finite gradient', nonNegativeInteger, 10)
     .option('--resume', 'go on from the newest checkpoint in the output folder')
     .option('--overwrite-output-dir', 'write into a folder that is not empty')
     .option('--json', 'print the summary as JSON')

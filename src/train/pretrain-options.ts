@@ -68,6 +68,10 @@ export interface PretrainOptions extends OptimizerChoice {
   readonly resume?: boolean;
   /** Batches without a finite gradient that are skipped in a row before the run ends; 10 by default. */
   readonly mostSkipped?: number;
+  /** Ends the run, with a checkpoint, after an iteration that is a multiple of this. */
+  readonly exitInterval?: number;
+  /** Ends the run, with a checkpoint, after the iteration in which it is so many minutes old. */
+  readonly exitDurationInMins?: number;
   /** Write into a folder that is not empty. */
   readonly overwriteOutputDir?: boolean;
   readonly onEvent?: (event: PretrainProgress) => void;
@@ -144,6 +148,8 @@ export function resolveTask(
     evaluationSequences = 128,
     saveInterval = evaluationInterval,
     mostSkipped = 10,
+    exitInterval = trainIterations,
+    exitDurationInMins = Infinity,
     recomputeActivations = 'none',
     seed = 1234,
     maskProbability = 0.15,
@@ -158,6 +164,7 @@ export function resolveTask(
     evaluationSequences,
     saveInterval,
     decayIterations,
+    exitInterval,
     threads,
   }))
     if (!Number.isInteger(value) || value < 1)
@@ -180,6 +187,12 @@ export function resolveTask(
     throw new InputError(
       `mask probability: expected one that hides a token of ${sequenceLength} or more, up to 1, found ${maskProbability}`,
     );
+  if (!(exitDurationInMins >= 0))
+    throw new InputError(
+      `exit duration in minutes: expected a number of 0 or more, found ${exitDurationInMins}`,
+    );
+  if (!(Number.isInteger(mostSkipped) && mostSkipped >= 0))
+    throw new InputError(`mostSkipped: expected an integer of 0 or more, found ${mostSkipped}`);
   if (!(warmupFraction >= 0 && warmupFraction < 1))
     throw new InputError(
       `warm-up fraction: expected a number from 0 to less than 1, found ${warmupFraction}`,
@@ -233,6 +246,8 @@ export function resolveTask(
     folder: options.output,
     saveInterval,
     mostSkipped,
+    exitInterval,
+    exitTime: Date.now() + 60_000 * exitDurationInMins,
     stop: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT),
   };
 }

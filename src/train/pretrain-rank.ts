@@ -46,6 +46,10 @@ export interface PretrainTask {
   readonly saveInterval: number;
   /** Batches without a finite gradient that are skipped in a row before the run ends. */
   readonly mostSkipped: number;
+  /** Iterations of which a multiple is the last before the run stops, with a checkpoint. */
+  readonly exitInterval: number;
+  /** When, as `Date.now()`, the run stops after the iteration that it is in. */
+  readonly exitTime: number;
   /** The checkpoint that the run goes on from. */
   readonly resumed?: FoundCheckpoint;
   /** One integer that is set to have the run stop, with a checkpoint. */
@@ -142,7 +146,7 @@ await runRank<PretrainTask, PretrainEvent | SnapshotEvent, PretrainRankResult>(
         );
       const isLast = iteration === trainIterations;
       if (iteration % task.evaluationInterval === 0 || isLast) await evaluate(iteration);
-      stopped = await anyRankSees(task.stop, communicator);
+      stopped = iteration % task.exitInterval === 0 || (await anyRankStops(task, communicator));
       if (iteration % task.saveInterval === 0 || isLast || stopped) await save();
     }
     const completed = trainer.completed();
@@ -208,8 +212,9 @@ async function averageOver(trainer: Trainer, batches: readonly Batch[]): Promise
 }
 
 /** Ranks look at different moments, and must stop after the same iteration. */
-async function anyRankSees(stop: SharedArrayBuffer, communicator: Communicator): Promise<boolean> {
-  const seen = Float32Array.of(Atomics.load(new Int32Array(stop), 0));
-  await communicator.allReduce(seen, 'max');
-  return seen[0] !== 0;
+async function anyRankStops({ stop, exitTime }: PretrainTask, communicator: Communicator): Promise<boolean> {
+  const isTold = Atomics.load(new Int32Array(stop), 0) !== 0;
+  const stops = Float32Array.of(isTold || Date.now() >= exitTime ? 1 : 0);
+  await communicator.allReduce(stops, 'max');
+  return stops[0] === 1;
 }

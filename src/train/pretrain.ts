@@ -87,7 +87,7 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainSummar
   return summary;
 }
 
-/** The run was asked to stop: a checkpoint is there to go on from. */
+/** The run was asked to stop, or has come to where it should: a checkpoint is there to go on from. */
 export class PretrainingStopped extends Error {
   override name = 'PretrainingStopped';
 
