@@ -1,6 +1,7 @@
 /** Whole pretraining runs of the built package, on real text. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { PretrainOptions } from '../src/index.js';
 import type { FilledMask } from '../src/pipelines/fill-mask.js';
@@ -47,6 +48,7 @@ interface LogLine {
   readonly kind: string;
   readonly loss: number;
   readonly gradient_norm: number;
+  readonly skipped?: true;
 }
 
 const readLog = (name: string) =>
@@ -160,10 +162,54 @@ test('batches without a finite gradient are skipped, and too many in a row end t
       },
     }),
   );
-  await expect(run).rejects.toThrow(/^rank \d: the gradient was not finite 3 times in a row/);
+  await expect(run).rejects.toThrow(
+    /^rank \d: 3 batches in a row were skipped, at last in iteration \d+, where the gradient's norm is NaN/,
+  );
   expect(skipped).toHaveLength(3);
   expect(existsSync(path.join(output('diverged'), 'model.safetensors'))).toBe(false);
   expect(existsSync(path.join(output('diverged'), 'config.json'))).toBe(false);
+});
+
+test('a batch whose loss is a spike is skipped, and updates nothing', async () => {
+  const run = async (name: string, lossSpikeFactor: number) => {
+    await built.pretrain(
+      options(name, {
+        lossSpikeFactor,
+        tensorModelParallelSize: 2,
+        trainIterations: 12,
+        saveInterval: 1,
+        keepLast: 12,
+      }),
+    );
+    return readLog(name).filter(({ kind }) => kind === 'step');
+  };
+  // every loss above the mean of those before
+  const steps = await run('spikes', 1);
+  const updates: number[] = [];
+  for (const { loss, skipped } of steps) {
+    const isSpike = loss > updates.reduce((sum, x) => sum + x, 0) / updates.length;
+    expect(skipped ?? false).toBe(isSpike);
+    if (!isSpike) updates.push(loss);
+  }
+  expect(updates.length).toBeGreaterThan(2);
+  expect(updates.length).toBeLessThan(12);
+
+  for (const [i, { skipped }] of steps.entries()) {
+    if (i === 0) continue;
+    const [before, after] = [i, i + 1].map((iteration) =>
+      ['model', 'optimizer'].map((part) =>
+        readFileSync(
+          path.join(
+            output('spikes'),
+            `checkpoints/iter_${String(iteration).padStart(7, '0')}/mp_rank_00/${part}.safetensors`,
+          ),
+          'base64',
+        ),
+      ),
+    );
+    expect(isDeepStrictEqual(before, after)).toBe(skipped ?? false);
+  }
+  await expect(run('only-spikes', 1e-9)).rejects.toThrow(/11 batches in a row were skipped/);
 });
 
 test('a run can be stopped', async () => {

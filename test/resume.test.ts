@@ -207,11 +207,15 @@ describe('a run ends where it is told to, and goes on', () => {
     expect((await megatronBert(...long)).code).toBe(0);
   });
 
-  test.each(['adam-l2', 'sgd', 'lamb'])('with %s', async (name) => {
-    const optimizer = ['--optimizer', name];
-    expect((await megatronBert(...command(name, ...optimizer))).code).toBe(0);
-    await stopsAfter(7, `${name}-stopped`, ...optimizer, '--exit-interval', '7');
-    expect((await megatronBert(...command(`${name}-stopped`, ...optimizer, '--resume'))).code).toBe(0);
+  test.each([
+    ['adam-l2', ['--optimizer', 'adam-l2']],
+    ['sgd', ['--optimizer', 'sgd']],
+    ['lamb', ['--optimizer', 'lamb']],
+    ['spikes', ['--loss-spike-factor', '1.005', '--most-skipped', '20']],
+  ])('with %s', async (name, more) => {
+    expect((await megatronBert(...command(name, ...more))).code).toBe(0);
+    await stopsAfter(7, `${name}-stopped`, ...more, '--exit-interval', '7');
+    expect((await megatronBert(...command(`${name}-stopped`, ...more, '--resume'))).code).toBe(0);
     expect(resultOf(`${name}-stopped`)).toEqual(resultOf(name));
     expect(resultOf(name).model).not.toBe(resultOf('whole').model);
   });

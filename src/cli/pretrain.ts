@@ -119,7 +119,17 @@ export function pretrainCommand(): Command {
       positiveInteger,
     )
     .option('--exit-duration-in-mins <x>', 'stop when so old, to go on later', nonNegativeNumber)
-    .option('--most-skipped <n>', 'batches in a row that may have no finite gradient', nonNegativeInteger, 10)
+    .option(
+      '--most-skipped <n>',
+      'batches in a row that may be skipped, having no finite gradient',
+      nonNegativeInteger,
+      10,
+    )
+    .option(
+      '--loss-spike-factor <x>',
+      'skip batches whose loss is so many times the recent mean',
+      nonNegativeNumber,
+    )
     .option('--resume', 'go on from the newest checkpoint in the output folder')
     .option('--overwrite-output-dir', 'write into a folder that is not empty')
     .option('--json', 'print the summary as JSON')

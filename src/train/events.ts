@@ -29,7 +29,7 @@ export interface StepEvent extends Timings {
   readonly global_batch_size: number;
   readonly consumed_samples: number;
   readonly gradient_norm: number;
-  /** Whether the gradient was not finite, and nothing was updated. */
+  /** Whether nothing was updated: the gradient was not finite, or the loss a spike. */
   readonly skipped?: true;
 }
 

@@ -66,8 +66,10 @@ export interface PretrainOptions extends OptimizerChoice {
   readonly keepEvery?: number;
   /** Goes on from the newest checkpoint in the output folder; begins where there is none. */
   readonly resume?: boolean;
-  /** Batches without a finite gradient that are skipped in a row before the run ends; 10 by default. */
+  /** Batches that are skipped in a row, having no finite gradient or a spike of the loss, before the run ends; 10 by default. */
   readonly mostSkipped?: number;
+  /** A batch is skipped whose loss is more than so many times the mean of the last 100 updates; none by default. */
+  readonly lossSpikeFactor?: number;
   /** Ends the run, with a checkpoint, after an iteration that is a multiple of this. */
   readonly exitInterval?: number;
   /** Ends the run, with a checkpoint, after the iteration in which it is so many minutes old. */
@@ -148,6 +150,7 @@ export function resolveTask(
     evaluationSequences = 128,
     saveInterval = evaluationInterval,
     mostSkipped = 10,
+    lossSpikeFactor = Infinity,
     exitInterval = trainIterations,
     exitDurationInMins = Infinity,
     recomputeActivations = 'none',
@@ -191,6 +194,8 @@ export function resolveTask(
     throw new InputError(
       `exit duration in minutes: expected a number of 0 or more, found ${exitDurationInMins}`,
     );
+  if (!(lossSpikeFactor > 0))
+    throw new InputError(`loss-spike factor: expected a number above 0, found ${lossSpikeFactor}`);
   if (!(Number.isInteger(mostSkipped) && mostSkipped >= 0))
     throw new InputError(`mostSkipped: expected an integer of 0 or more, found ${mostSkipped}`);
   if (!(warmupFraction >= 0 && warmupFraction < 1))
@@ -246,6 +251,7 @@ export function resolveTask(
     folder: options.output,
     saveInterval,
     mostSkipped,
+    lossSpikeFactor,
     exitInterval,
     exitTime: Date.now() + 60_000 * exitDurationInMins,
     stop: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT),

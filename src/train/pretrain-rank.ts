@@ -44,8 +44,9 @@ export interface PretrainTask {
   readonly folder: string;
   /** Iterations between checkpoints. */
   readonly saveInterval: number;
-  /** Batches without a finite gradient that are skipped in a row before the run ends. */
+  /** Batches that are skipped in a row before the run ends. */
   readonly mostSkipped: number;
+  readonly lossSpikeFactor: number;
   /** Iterations of which a multiple is the last before the run stops, with a checkpoint. */
   readonly exitInterval: number;
   /** When, as `Date.now()`, the run stops after the iteration that it is in. */
@@ -142,7 +143,7 @@ await runRank<PretrainTask, PretrainEvent | SnapshotEvent, PretrainRankResult>(
       // all ranks know; the one that reports says so, after its report
       if (skipped > task.mostSkipped && communicator.rank === 0)
         throw new Error(
-          `the gradient was not finite ${skipped} times in a row, at last in iteration ${iteration}: try a smaller learning rate`,
+          `${skipped} batches in a row were skipped, at last in iteration ${iteration}, where the gradient's norm is ${gradientNorm} and the loss ${scalars.loss}: try a smaller learning rate`,
         );
       const isLast = iteration === trainIterations;
       if (iteration % task.evaluationInterval === 0 || isLast) await evaluate(iteration);
@@ -174,7 +175,7 @@ async function openTrainer(
   const { sequenceLength, seed } = samples;
   const tensor = { group: 'tensor', size: communicator.size, rank: communicator.rank };
   const predictionCount = microBatchSize * maximumPredictions(sequenceLength, samples.maskProbability);
-  const { iteration = 0, skipped_iterations = 0 } = resumed?.manifest ?? {};
+  const { iteration = 0, skipped_iterations = 0, recent_losses = [] } = resumed?.manifest ?? {};
   const trainer = await createTrainer({
     engine,
     communicator,
@@ -187,7 +188,12 @@ async function openTrainer(
     schedule,
     seed,
     recomputeActivations: task.recomputeActivations,
-    completed: { iterations: iteration, updates: iteration - skipped_iterations },
+    lossSpikeFactor: task.lossSpikeFactor,
+    completed: {
+      iterations: iteration,
+      updates: iteration - skipped_iterations,
+      recentLosses: recent_losses,
+    },
   });
   if (resumed) {
     const checkpoint = await openTrainingCheckpoint(resumed);

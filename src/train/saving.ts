@@ -23,7 +23,7 @@ export function createSaving(options: SavingOptions) {
   let saving = Promise.resolve();
 
   const write = async (
-    { completed: { iterations, updates }, consumedSamples }: SnapshotEvent,
+    { completed: { iterations, updates, recentLosses }, consumedSamples }: SnapshotEvent,
     snapshots: readonly Snapshot[],
   ) => {
     await options.prepare();
@@ -31,6 +31,7 @@ export function createSaving(options: SavingOptions) {
       iteration: iterations,
       consumed_samples: consumedSamples,
       skipped_iterations: iterations - updates,
+      recent_losses: recentLosses,
       tensor_model_parallel_size: options.ranks,
       run: options.run,
     };

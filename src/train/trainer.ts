@@ -26,6 +26,8 @@ export interface TrainerOptions {
   readonly recomputeActivations?: Recomputation;
   /** Of the dropout masks. */
   readonly seed: number;
+  /** A batch whose loss is more than so many times the mean of `recentLosses` is skipped; none by default. */
+  readonly lossSpikeFactor?: number;
   /** Where a run goes on: 0 by default. */
   readonly completed?: Progress;
 }
@@ -34,7 +36,11 @@ export interface Progress {
   readonly iterations: number;
   /** Fewer, where batches were skipped. */
   readonly updates: number;
+  /** Of the last 100 updates. */
+  readonly recentLosses: readonly number[];
 }
+
+const mostRecent = 100;
 
 export interface StepReport {
   /** The last block's scalars, averaged over the micro-batches. */
@@ -42,7 +48,7 @@ export interface StepReport {
   readonly learningRate: number;
   /** Before clipping. */
   readonly gradientNorm: number;
-  /** Whether nothing was updated, the gradient not being finite. */
+  /** Whether nothing was updated, the gradient not being finite or the loss a spike. */
   readonly isSkipped: boolean;
 }
 
@@ -58,6 +64,7 @@ export interface Trainer {
 /** A model to train, its parameters still zero. */
 export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
   const { engine, communicator, tensor, blocks, hidden, optimizer, schedule, seed } = options;
+  const { lossSpikeFactor = Infinity } = options;
   const parameters = allocateParameters(
     engine,
     blocks,
@@ -72,11 +79,15 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
     options.recomputeActivations,
   );
   let evaluation: Promise<Chain> | undefined;
-  let { iterations, updates } = options.completed ?? { iterations: 0, updates: 0 };
+  let { iterations, updates, recentLosses } = options.completed ?? {
+    iterations: 0,
+    updates: 0,
+    recentLosses: [],
+  };
 
   return {
     parameters,
-    completed: () => ({ iterations, updates }),
+    completed: () => ({ iterations, updates, recentLosses }),
     async step(microBatches) {
       const accumulated = new Set<string>();
       const all: Scalars[] = [];
@@ -86,13 +97,16 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
       }
       const learningRate = learningRateAt(updates, schedule);
       const norm = await gradientNorm(engine, parameters, communicator);
-      const isSkipped = !Number.isFinite(norm);
+      const scalars = average(all);
+      const loss = scalars.loss!;
+      const isSkipped = ![norm, loss].every(Number.isFinite) || loss > lossSpikeFactor * mean(recentLosses);
       iterations++;
       if (!isSkipped) {
         updates++;
+        recentLosses = [...recentLosses, loss].slice(-mostRecent);
         await updateParameters(engine, parameters, communicator, optimizer, norm, updates, learningRate);
       }
-      return { scalars: average(all), learningRate, gradientNorm: norm, isSkipped };
+      return { scalars, learningRate, gradientNorm: norm, isSkipped };
     },
     async evaluate(batch) {
       evaluation ??= createEvaluationChain({ ...chainOptions, run });
@@ -101,9 +115,10 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
   };
 }
 
+/** NaN of none. */
+const mean = (numbers: readonly number[]) => numbers.reduce((sum, x) => sum + x, 0) / numbers.length;
+
 export function average(all: readonly Scalars[]): Scalars {
   const names = Object.keys(all[0] ?? {});
-  return Object.fromEntries(
-    names.map((name) => [name, all.reduce((sum, scalars) => sum + scalars[name]!, 0) / all.length]),
-  );
+  return Object.fromEntries(names.map((name) => [name, mean(all.map((scalars) => scalars[name]!))]));
 }

@@ -13,6 +13,8 @@ const schema = z.object({
   consumed_samples: count,
   /** Those of them whose batch was left out. */
   skipped_iterations: count,
+  /** Of the last updates, which say what a spike is. */
+  recent_losses: z.array(z.number()).readonly(),
   tensor_model_parallel_size: z.int().positive(),
   /** What a run must have in common with the one that it goes on with. */
   run: z.record(z.string(), z.unknown()),

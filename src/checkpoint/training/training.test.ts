@@ -76,6 +76,7 @@ const write = (iteration: number, ranks = 2, axis = 0, rotation = {}) =>
       iteration,
       consumed_samples: 4 * iteration,
       skipped_iterations: 1,
+      recent_losses: [3.5, 0.1],
       tensor_model_parallel_size: ranks,
       run: { seed: 5 },
     },
@@ -95,7 +96,12 @@ describe('what ranks wrote is put together', () => {
   ])('%i ranks, split along axis %i', async (ranks, axis) => {
     await write(7, ranks, axis);
     const found = (await find())!;
-    expect(found.manifest).toMatchObject({ iteration: 7, consumed_samples: 28, skipped_iterations: 1 });
+    expect(found.manifest).toMatchObject({
+      iteration: 7,
+      consumed_samples: 28,
+      skipped_iterations: 1,
+      recent_losses: [3.5, 0.1],
+    });
     const checkpoint = await openTrainingCheckpoint(found);
     expect(await checkpoint.read('split', shape, axis, ['first', 'second'])).toEqual({
       value: numbers(7),
