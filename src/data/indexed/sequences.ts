@@ -19,12 +19,14 @@ export interface Sequences {
   readonly documentStarts: (first: number, end: number) => Float64Array;
   /** Where a sequence begins, in tokens. */
   readonly place: (sequence: number) => number;
+  /** Where each sequence from one up to, but not, another begins. */
+  readonly places: (first: number, end: number) => Float64Array;
   /** So many tokens from a place on. */
   readonly tokens: (place: number, count: number) => Tokens;
   readonly close: () => void;
 }
 
-/** @throws InputError where a file is missing, or is not of the size that the other says */
+/** @throws InputError where a file is missing, or the index is not of the size that its header says */
 export async function openSequences(prefix: string): Promise<Sequences> {
   const names = { index: `${prefix}.idx`, data: `${prefix}.bin` };
   for (const name of Object.values(names))
@@ -34,16 +36,21 @@ export async function openSequences(prefix: string): Promise<Sequences> {
       );
   const source = await openFile(names.index);
   const layout = await readLayout(source).finally(source.close);
-  const { dtype, sequences, documentEntries, lengths, places, documents } = layout;
+  const { dtype, sequences, documentEntries, lengths, documents } = layout;
   const index = openBytes(names.index);
   const data = openBytes(names.data);
   const { bytes } = tokenTypes[dtype];
   const tokenCount = data.size / bytes;
 
-  const place = (sequence: number) =>
-    sequence === sequences
-      ? tokenCount
-      : (index.int64(places.offset + 8 * sequence, 1)[0]! * places.unit) / bytes;
+  const places = (first: number, end: number) =>
+    index
+      .int64(layout.places.offset + 8 * first, end - first)
+      .map((place) => (place * layout.places.unit) / bytes);
+  const toLength = (length: number) => {
+    if (length !== (length | 0))
+      throw new InputError(`${names.index}: expected lengths below 2³¹, found ${length}`);
+    return length;
+  };
   return {
     prefix,
     count: sequences,
@@ -52,9 +59,10 @@ export async function openSequences(prefix: string): Promise<Sequences> {
     lengths: (first, end) =>
       lengths.bytes === 4
         ? new Int32Array(index.read(lengths.offset + 4 * first, 4 * (end - first)).buffer)
-        : Int32Array.from(index.int64(lengths.offset + 8 * first, end - first)),
+        : Int32Array.from(index.int64(lengths.offset + 8 * first, end - first), toLength),
     documentStarts: (first, end) => index.int64(documents.offset + 8 * first, end - first),
-    place,
+    place: (sequence) => (sequence === sequences ? tokenCount : places(sequence, sequence + 1)[0]!),
+    places,
     tokens: (at, count) => tokensOf(data.read(at * bytes, count * bytes), dtype, names.data),
     close() {
       index.close();
@@ -108,11 +116,11 @@ export function requireConsistent({
   let expected = 0;
   for (let first = 0; first < count; first += block) {
     const end = Math.min(count, first + block);
+    const places = sequences.places(first, end);
     for (const [i, length] of sequences.lengths(first, end).entries()) {
-      const place = i === 0 ? sequences.place(first) : expected;
-      if (length < 0 || place !== expected)
+      if (length < 0 || places[i] !== expected)
         throw new InputError(
-          `${prefix}.idx: sequence ${first + i}: expected a length of 0 or more and a beginning at token ${expected}, found ${length} at ${place}`,
+          `${prefix}.idx: sequence ${first + i}: expected a length of 0 or more and a beginning at token ${expected}, found ${length} at ${places[i]!}`,
         );
       expected += length;
     }
@@ -125,13 +133,18 @@ export function requireConsistent({
   for (let first = 0; first <= documentCount; first += block) {
     const end = Math.min(documentCount + 1, first + block);
     for (const [i, start] of sequences.documentStarts(first, end).entries()) {
-      if (start < before || start > count || (first + i === documentCount && start !== count))
+      const most = first + i === 0 ? 0 : count;
+      if (start < before || start > most)
         throw new InputError(
-          `${prefix}.idx: document ${first + i}: expected a first sequence from ${before} to ${count}, found ${start}`,
+          `${prefix}.idx: document ${first + i}: expected a first sequence from ${before} to ${most}, found ${start}`,
         );
       before = start;
     }
   }
+  if (documentCount < 0 || before !== count)
+    throw new InputError(
+      `${prefix}.idx: expected documents up to sequence ${count}, found them to end at ${before}`,
+    );
 }
 
 /** Sequences `first` up to, but not, `end`. */
