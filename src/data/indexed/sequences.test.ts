@@ -2,12 +2,12 @@ import fc from 'fast-check';
 import { closeSync, openSync, readFileSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { writeDataset } from '../../../test/support/datasets.js';
+import { writeDataset, type Documents } from '../../../test/support/datasets.js';
 import { fixture } from '../../../test/support/fixture.js';
 import { temporaryFolder } from '../../../test/support/workspace.js';
 import { InputError } from '../../errors.js';
 import { openIndexedDataset } from './open.js';
-import { openSequences, requireConsistent, type Sequences } from './sequences.js';
+import { documentsIn, openSequences, requireConsistent, type Sequences } from './sequences.js';
 
 const folder = temporaryFolder();
 let count = 0;
@@ -209,4 +209,65 @@ describe('requireConsistent', () => {
       expect(accepted).toBeLessThan(500);
     },
   );
+});
+
+describe('documentsIn', () => {
+  const lengthsOf = (documents: Documents) =>
+    documents.map((document) => document.map(({ length }) => length));
+
+  it('goes through the documents of a part that have sequences', async () => {
+    await fc.assert(
+      fc.asyncProperty(documentsArbitrary, fc.nat(8), fc.nat(8), async (documents, a, b) => {
+        const [from, to] = [Math.min(a, b, documents.length), Math.min(Math.max(a, b), documents.length)];
+        const prefix = await writeDataset(place(), documents);
+        const starts = documents.map((_, i) => documents.slice(0, i).flat().length);
+        starts.push(documents.flat().length);
+        const range = { first: starts[from]!, end: starts[to]! };
+        const found = await using(prefix, (sequences) =>
+          [...documentsIn(sequences, range)].map(({ first, lengths }) => ({ first, lengths: [...lengths] })),
+        );
+        const expected = lengthsOf(documents)
+          .map((lengths, i) => ({ first: starts[i]!, lengths }))
+          .slice(from, to)
+          .filter(({ lengths }) => lengths.length > 0);
+        expect(found).toEqual(expected);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('cuts a document that reaches over an end', async () => {
+    const prefix = await writeDataset(place(), [
+      [[1], [1, 1], [1, 1, 1]],
+      [[1, 1, 1, 1], [1]],
+    ]);
+    await using(prefix, (sequences) => {
+      const found = [...documentsIn(sequences, { first: 1, end: 4 })];
+      expect(found).toEqual([
+        { first: 1, lengths: Int32Array.of(2, 3) },
+        { first: 3, lengths: Int32Array.of(4) },
+      ]);
+    });
+  });
+
+  it('goes through more documents and sequences than are read at once', async () => {
+    const documents = Array.from({ length: 70_000 }, (_, i) =>
+      Array.from({ length: i === 40_000 ? 100_000 : i % 3 }, (_, j) =>
+        new Array<number>((i + j) % 4).fill(7),
+      ),
+    );
+    const prefix = await writeDataset(place(), documents);
+    await using(prefix, (sequences) => {
+      requireConsistent(sequences);
+      const expected = lengthsOf(documents).filter((lengths) => lengths.length > 0);
+      let at = 0;
+      let differing = 0;
+      for (const { first, lengths } of documentsIn(sequences, { first: 0, end: sequences.count })) {
+        const next = expected.shift();
+        if (first !== at || lengths.join() !== next?.join()) differing++;
+        at += lengths.length;
+      }
+      expect([differing, expected.length, at]).toEqual([0, 0, sequences.count]);
+    });
+  });
 });

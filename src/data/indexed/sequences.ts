@@ -163,11 +163,11 @@ export function* documentsIn(
   for (let document = 1; document <= sequences.documentCount; document += block) {
     const last = Math.min(sequences.documentCount + 1, document + block);
     for (const next of sequences.documentStarts(document, last)) {
+      if (start === end) return;
       if (next <= start) continue;
       const stop = Math.min(next, end);
       yield { first: start, lengths: lengthsOf(start, stop) };
       start = stop;
-      if (start === end) return;
     }
   }
 }
