@@ -3,7 +3,6 @@
  * gpt_dataset.py of 2.x), draw for draw. Documents are laid end to end in a random order, epoch after epoch, and cut
  * into samples, which are shuffled.
  */
-import { InputError } from '../../errors.js';
 import { randomState } from './random-state.js';
 
 export interface GptIndex {
@@ -19,14 +18,12 @@ export interface GptIndex {
 const separateShare = 0.8;
 
 /**
- * @param lengths tokens of each document
+ * @param lengths tokens of each document; not all are 0
  * @param sequenceLength tokens that a sample predicts; it has one more, and shares one with the next
- * @throws InputError where there is no token
  */
 export function gptIndex(lengths: Int32Array, sequenceLength: number, count: number, seed: number): GptIndex {
   const tokens = lengths.reduce((sum, length) => sum + length, 0);
   const samplesOf = (epochs: number) => Math.floor((epochs * tokens - 1) / sequenceLength);
-  if (tokens < 1) throw new InputError('the text has no tokens');
   const epochs = Math.max(1, Math.ceil((count * sequenceLength + 1) / tokens));
   const whole = epochs - 1;
   const samplesOfWhole = whole === 0 ? 0 : samplesOf(whole);

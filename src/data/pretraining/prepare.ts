@@ -163,7 +163,10 @@ async function prepareGpt(
   tables: Required<PreparedDataset['tables']>,
   count: number,
 ): Promise<void> {
-  const index = gptIndex(sequences.lengths(range.first, range.end), sequenceLength, count, seed);
+  const lengths = sequences.lengths(range.first, range.end);
+  if (!lengths.some((length) => length > 0))
+    throw new InputError(`${sequences.prefix}: expected tokens, found none in ${lengths.length} sequences`);
+  const index = gptIndex(lengths, sequenceLength, count, seed);
   await writeTable(tables.documents, 1, (add) => {
     for (const document of index.documents) add(range.first + document);
   });
