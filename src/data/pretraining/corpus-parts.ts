@@ -3,7 +3,12 @@ import { existsSync } from 'node:fs';
 import { checksumOf } from '../../checkpoint/file-bytes.js';
 import { InputError, shown } from '../../errors.js';
 import { prefixOf } from '../indexed/open.js';
-import { openSequences, type SequenceRange, type Sequences } from '../indexed/sequences.js';
+import {
+  openSequences,
+  requireConsistent,
+  type SequenceRange,
+  type Sequences,
+} from '../indexed/sequences.js';
 import { requireVocabularyOf } from '../indexed/vocabulary.js';
 import { hasSamples, requireSamples, type DatasetPart, type SampleKind } from './prepare.js';
 import { splitBoundaries } from './split.js';
@@ -64,7 +69,7 @@ export interface OpenedDataset extends GivenDataset {
   readonly index: string;
 }
 
-/** @throws InputError where one cannot be read, or was made with another vocabulary */
+/** @throws InputError where one cannot be read, disagrees with itself, or was made with another vocabulary */
 export async function openDatasets(
   given: readonly GivenDataset[],
   vocab: readonly string[],
@@ -74,6 +79,7 @@ export async function openDatasets(
     for (const dataset of given) {
       const sequences = await openSequences(dataset.prefix);
       opened.push({ ...dataset, sequences, index: (await checksumOf(`${dataset.prefix}.idx`)).sha256 });
+      requireConsistent(sequences);
       await requireVocabularyOf(sequences, vocab);
     }
     return opened;

@@ -197,17 +197,3 @@ describe('documents that are hard to divide', () => {
     sequences.close();
   });
 });
-
-describe('an index that disagrees with its data', () => {
-  it.each([bert(), gpt()])('is found before samples of kind $kind are made', async (kind) => {
-    const prefix = await write(documentsOf(someLengths));
-    const folder = emptyFolder();
-    await prepareOne(prefix, { kind, count: 50, folder });
-    const files = readdirSync(folder);
-    truncateSync(`${prefix}.bin`, statSync(`${prefix}.bin`).size - 2);
-    await expect(prepareOne(prefix, { kind, count: 50, folder })).rejects.toThrow(
-      new RegExp(`^${prefix}.bin: expected \\d+ tokens, as ${prefix}.idx says, found \\d+$`),
-    );
-    expect(readdirSync(folder)).toEqual(files);
-  });
-});

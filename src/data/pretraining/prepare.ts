@@ -4,7 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { exists } from '../../checkpoint/paths.js';
 import { InputError } from '../../errors.js';
-import { documentsIn, requireConsistent, type SequenceRange, type Sequences } from '../indexed/sequences.js';
+import { documentsIn, type SequenceRange, type Sequences } from '../indexed/sequences.js';
 import { bertMapping, isMapped, longestSentence, type BertMappingOptions } from './bert-mapping.js';
 import { blend, samplesOfShare } from './blend.js';
 import { gptIndex } from './gpt-index.js';
@@ -48,7 +48,7 @@ export interface PrepareOptions {
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-/** @throws InputError where a part has no sample */
+/** @param parts of data sets that are consistent @throws InputError where one has no sample */
 export async function prepareSamples(
   parts: readonly DatasetPart[],
   options: PrepareOptions,
@@ -85,7 +85,6 @@ async function prepareDataset(part: DatasetPart, options: PrepareOptions): Promi
   };
   const isThere = await Promise.all(Object.values(tables).map(exists));
   if (!isThere.every(Boolean)) {
-    requireConsistent(sequences);
     if (kind.kind === 'bert') await prepareBert(part, kind, tables, options);
     else await prepareGpt(part, kind, { ...tables, documents: file('documents') }, count);
   }
