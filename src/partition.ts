@@ -9,17 +9,22 @@ export interface PartLayout {
   readonly start: number;
 }
 
-/** Part `index` of `parts` along `axis`; without an axis, the whole. */
+/**
+ * Part `index` of `parts` along `axis`; without an axis, the whole.
+ *
+ * @param sections equal sections of that axis, of each of which the part has its part
+ */
 export function partLayout(
   shape: KnownShape,
   axis: number | undefined,
   parts: number,
   index: number,
+  sections = 1,
 ): PartLayout {
   if (axis === undefined) return partLayout(shape, 0, 1, 0);
-  const stride = sizeOf(shape.slice(axis));
+  const stride = sizeOf(shape.slice(axis)) / sections;
   const run = stride / parts;
-  return { outer: sizeOf(shape.slice(0, axis)), run, stride, start: index * run };
+  return { outer: sizeOf(shape.slice(0, axis)) * sections, run, stride, start: index * run };
 }
 
 export function takePart(

@@ -1,19 +1,30 @@
-import { add, concat, gather, matmul, multiply, reshape, softmax, transpose } from '../graph/functions.js';
+import {
+  add,
+  concat,
+  gather,
+  matmul,
+  multiply,
+  reshape,
+  slice,
+  softmax,
+  transpose,
+} from '../graph/functions.js';
 import { multiplyDimensions, type Dimension } from '../graph/dimension.js';
 import type { Value } from '../graph/value.js';
-import { headCount, headSize, type MegatronBertConfig } from './config.js';
+import { headCount, headSize, type TransformerConfig } from './config.js';
 import {
   columnParallelParameters,
   embeddingParameters,
   layerNormParameters,
   rowParallelParameters,
+  type LayerNormValues,
   type ValuesOf,
 } from './parameters.js';
 import { dropout, type Run } from './run.js';
-import { copyToTensorParallel, linear, rowParallelLinear } from './tensor-parallel.js';
+import { copyToTensorParallel, linear, rowParallelLinear, type LinearValues } from './tensor-parallel.js';
 
 /** @param scaled the standard deviation of what adds to the residual stream */
-export function attentionParameters(config: MegatronBertConfig, layer: number, scaled: number) {
+export function attentionParameters(config: TransformerConfig, layer: number, scaled: number) {
   const { hidden_size, initializer_range, max_position_embeddings, position_embedding_type } = config;
   const size = headSize(config);
   const width = headCount(config, layer) * size;
@@ -32,7 +43,14 @@ export function attentionParameters(config: MegatronBertConfig, layer: number, s
   };
 }
 
-export type AttentionValues = ValuesOf<ReturnType<typeof attentionParameters>>;
+export type SelfValues = ValuesOf<ReturnType<typeof attentionParameters>['self']>;
+
+/** What attention is computed from. A text that attends to itself may have one matrix for queries, keys and values. */
+export interface AttentionValues<Self = SelfValues | { readonly fused: LinearValues }> {
+  readonly ln: LayerNormValues;
+  readonly self: Self;
+  readonly output: { readonly dense: LinearValues };
+}
 
 /** What attention attends to: [batch, heads, keys, head size] each. */
 export interface KeyValue {
@@ -45,11 +63,13 @@ export interface AttentionContext {
   readonly mask: Value;
   /** int32 [queries, keys]: the query's position less the key's, for relative positions. */
   readonly distances?: Value | undefined;
+  /** What the scores are multiplied by. */
+  readonly scale: number;
   /** [1, heads, 1, 1], multiplies the probabilities. */
   readonly headMask?: Value | undefined;
 }
 
-const splitHeads = (rows: Value, length: Dimension, config: MegatronBertConfig, { batchSize }: Run) => {
+const splitHeads = (rows: Value, length: Dimension, config: TransformerConfig, { batchSize }: Run) => {
   const size = headSize(config);
   const heads = Number(rows.shape[1]) / size;
   return transpose(reshape(rows, [batchSize, length, heads, size]), [0, 2, 1, 3]);
@@ -62,18 +82,29 @@ function mergeHeads(x: Value): Value {
   return reshape(transpose(x, [0, 2, 1, 3]), [rows, multiplyDimensions(heads, size)]);
 }
 
-/** @param x [batch · length, hidden], the same on all ranks of tensor parallelism (after f) */
+/**
+ * Queries, keys and values of a text that attends to itself, [rows, this rank's heads · size] each.
+ *
+ * @param x [batch · length, hidden], the same on all ranks of tensor parallelism (after f)
+ * @param select the rows whose queries are wanted
+ */
+export function projections(x: Value, self: AttentionValues['self'], select: (rows: Value) => Value) {
+  if (!('fused' in self))
+    return { query: linear(select(x), self.query), key: linear(x, self.key), value: linear(x, self.value) };
+  const all = linear(x, self.fused);
+  const width = Number(all.shape[1]) / 3;
+  const section = (i: number) => slice(all, 1, i * width, (i + 1) * width);
+  return { query: select(section(0)), key: section(1), value: section(2) };
+}
+
+/** @param rows keys and values, [batch · length, heads · size] each */
 export function keyValue(
-  x: Value,
+  { key, value }: KeyValue,
   length: Dimension,
-  { key, value }: AttentionValues['self'],
-  config: MegatronBertConfig,
+  config: TransformerConfig,
   run: Run,
 ): KeyValue {
-  return {
-    key: splitHeads(linear(x, key), length, config, run),
-    value: splitHeads(linear(x, value), length, config, run),
-  };
+  return { key: splitHeads(key, length, config, run), value: splitHeads(value, length, config, run) };
 }
 
 /** `past` followed by `own`. */
@@ -83,29 +114,29 @@ export const extend = (past: KeyValue | undefined, own: KeyValue): KeyValue =>
 /**
  * softmax(q·kᵀ / √d + mask)·v, projected. Each rank computes its own heads, and its part of the sum (g).
  *
- * @param x [batch · length, hidden] (after f)
+ * @param queries [batch · length, this rank's heads · size]
  * @returns `output` [batch · length, hidden] and `probabilities` [batch, heads, length, keys]
  */
 export function attention(
-  x: Value,
+  queries: Value,
   length: Dimension,
   attended: KeyValue,
   context: AttentionContext,
   { self, output }: AttentionValues,
-  config: MegatronBertConfig,
+  config: TransformerConfig,
   run: Run,
   site: string,
 ): { readonly output: Value; readonly probabilities: Value } {
-  const query = splitHeads(linear(x, self.query), length, config, run);
+  const query = splitHeads(queries, length, config, run);
   const content = matmul(query, attended.key, { transposeB: true });
   const scores =
-    self.distance_embedding && context.distances
+    'distance_embedding' in self && context.distances
       ? add(
           content,
           positionScores(query, attended.key, self.distance_embedding.weight, context.distances, config, run),
         )
       : content;
-  const scaled = multiply(scores, 1 / Math.sqrt(headSize(config)));
+  const scaled = multiply(scores, context.scale);
   const dropped = dropout(
     softmax(add(scaled, context.mask)),
     config.attention_probs_dropout_prob,
@@ -131,7 +162,7 @@ function positionScores(
   key: Value,
   table: Value,
   distances: Value,
-  config: MegatronBertConfig,
+  config: TransformerConfig,
   { tensor }: Run,
 ): Value {
   const shared = copyToTensorParallel(table, tensor);

@@ -6,7 +6,7 @@ import { multiplyDimensions } from '../graph/dimension.js';
 import { add, divide, gather, input, maximum } from '../graph/functions.js';
 import type { Value } from '../graph/value.js';
 import { firstPosition } from './body.js';
-import type { MegatronBertConfig } from './config.js';
+import { scoreScale, type TransformerConfig } from './config.js';
 import { embeddings, embeddingsParameters } from './embeddings.js';
 import {
   pooler,
@@ -43,7 +43,7 @@ export interface PretrainingShape {
 }
 
 /** `MegatronBertForPreTraining` for training, with the masked-LM head computed for masked positions only. */
-export function pretrainingBlocks(config: MegatronBertConfig, shape: PretrainingShape): Block[] {
+export function pretrainingBlocks(config: TransformerConfig, shape: PretrainingShape): Block[] {
   return [
     embeddingsBlock(config),
     ...Array.from({ length: config.num_hidden_layers }, (_, i) => layerBlock(config, i)),
@@ -51,7 +51,7 @@ export function pretrainingBlocks(config: MegatronBertConfig, shape: Pretraining
   ];
 }
 
-function embeddingsBlock(config: MegatronBertConfig): Block {
+function embeddingsBlock(config: TransformerConfig): Block {
   const parameters = { bert: { embeddings: embeddingsParameters(config) } };
   return {
     kind: 'embeddings',
@@ -64,7 +64,7 @@ function embeddingsBlock(config: MegatronBertConfig): Block {
   };
 }
 
-function layerBlock(config: MegatronBertConfig, index: number): Block {
+function layerBlock(config: TransformerConfig, index: number): Block {
   const parameters = layerParameters(config, index);
   return {
     kind: 'layer',
@@ -73,12 +73,15 @@ function layerBlock(config: MegatronBertConfig, index: number): Block {
     outputs: (run, hidden) => {
       const values = parameterInputs(parameters, run.tensor.size);
       const mask = additiveMask(textInputs(run).attention_mask);
-      return { hidden: transformerLayer(hidden, values, { mask }, config, run).hidden };
+      return {
+        hidden: transformerLayer(hidden, values, { mask, scale: scoreScale(config, index) }, config, run)
+          .hidden,
+      };
     },
   };
 }
 
-function pretrainingHeadsBlock(config: MegatronBertConfig, { predictionCount }: PretrainingShape): Block {
+function pretrainingHeadsBlock(config: TransformerConfig, { predictionCount }: PretrainingShape): Block {
   const { word_embeddings } = embeddingsParameters(config);
   const parameters = {
     bert: {
@@ -123,6 +126,6 @@ function pretrainingHeadsBlock(config: MegatronBertConfig, { predictionCount }: 
 }
 
 /** The value that a block takes from the one before it. */
-export function hiddenInput(config: MegatronBertConfig, { batchSize, sequenceLength }: Run): Value {
+export function hiddenInput(config: TransformerConfig, { batchSize, sequenceLength }: Run): Value {
   return input('hidden', [multiplyDimensions(batchSize, sequenceLength), config.hidden_size]);
 }

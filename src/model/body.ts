@@ -1,8 +1,8 @@
 import { reshape, slice } from '../graph/functions.js';
 import { multiplyDimensions } from '../graph/dimension.js';
 import type { Value } from '../graph/value.js';
-import type { MegatronBertConfig } from './config.js';
-import { embeddings, embeddingsParameters, type TextInputs } from './embeddings.js';
+import { scoreScale, type TransformerConfig } from './config.js';
+import { embeddings, embeddingsParameters, type EmbeddingsValues, type TextInputs } from './embeddings.js';
 import { poolerParameters } from './heads.js';
 import {
   layerParameters,
@@ -11,13 +11,14 @@ import {
   type LayerCache,
   type LayerContext,
   type LayerOutputs,
+  type LayerValues,
   type Selection,
 } from './layer.js';
 import { additiveMask, causalMask } from './masks.js';
-import { layerNormParameters, type ValuesOf } from './parameters.js';
+import { layerNormParameters, type LayerNormValues } from './parameters.js';
 import type { Run } from './run.js';
 
-export function bodyParameters(config: MegatronBertConfig) {
+export function bodyParameters(config: TransformerConfig) {
   const layers = Array.from(
     { length: config.num_hidden_layers },
     (_, i) => [i, layerParameters(config, i)] as const,
@@ -28,10 +29,16 @@ export function bodyParameters(config: MegatronBertConfig) {
   };
 }
 
-export const pooledBodyParameters = (config: MegatronBertConfig) => ({
+export const pooledBodyParameters = (config: TransformerConfig) => ({
   ...bodyParameters(config),
   pooler: poolerParameters(config),
 });
+
+/** What the body is computed from, by MegatronBERT's names. */
+export interface BodyValues {
+  readonly embeddings: EmbeddingsValues;
+  readonly encoder: { readonly layer: Readonly<Record<string, LayerValues>>; readonly ln: LayerNormValues };
+}
 
 export interface BodyInputs extends TextInputs {
   /** int32 [batch, keys] or [batch, sequence, keys]: 1 for a token to see, 0 for padding. */
@@ -63,8 +70,8 @@ export interface BodyOutputs {
 /** Embeddings, layers and the final layer norm. */
 export function body(
   inputs: BodyInputs,
-  values: ValuesOf<ReturnType<typeof bodyParameters>>,
-  config: MegatronBertConfig,
+  values: BodyValues,
+  config: TransformerConfig,
   run: Run,
 ): BodyOutputs {
   const contexts = layerContexts(inputs, config, run);
@@ -95,7 +102,7 @@ export function body(
 const hasMaskOfKeys = ({ attention_mask, encoder_attention_mask }: BodyInputs) =>
   attention_mask.shape.length === 2 && (encoder_attention_mask?.shape.length ?? 2) === 2;
 
-function layerContexts(inputs: BodyInputs, config: MegatronBertConfig, run: Run): LayerContext[] {
+function layerContexts(inputs: BodyInputs, config: TransformerConfig, run: Run): LayerContext[] {
   const { attention_mask, distances, head_mask, encoder_hidden_states, encoder_attention_mask } = inputs;
   const mask = config.is_decoder ? causalMask(attention_mask, distances!) : additiveMask(attention_mask);
   const encoderLength = encoder_hidden_states?.shape[1];
@@ -113,11 +120,13 @@ function layerContexts(inputs: BodyInputs, config: MegatronBertConfig, run: Run)
       : undefined;
   return Array.from({ length: config.num_hidden_layers }, (_, i) => {
     const headMask = head_mask && headMaskOf(head_mask, i);
+    const scale = scoreScale(config, i);
     return {
       mask,
       distances,
+      scale,
       headMask,
-      encoder: encoder && { ...encoder, headMask },
+      encoder: encoder && { ...encoder, scale, headMask },
       past: inputs.past_key_values?.[i],
     };
   });

@@ -1,12 +1,12 @@
 import { add, gather, reshape } from '../graph/functions.js';
 import { multiplyDimensions } from '../graph/dimension.js';
 import type { Value } from '../graph/value.js';
-import type { MegatronBertConfig } from './config.js';
+import type { TransformerConfig } from './config.js';
 import { embeddingParameters, vocabParallelEmbeddingParameters, type ValuesOf } from './parameters.js';
 import { dropout, type Run } from './run.js';
 import { vocabParallelEmbedding } from './tensor-parallel.js';
 
-export function embeddingsParameters(config: MegatronBertConfig) {
+export function embeddingsParameters(config: TransformerConfig) {
   const { hidden_size, initializer_range: range } = config;
   return {
     word_embeddings: vocabParallelEmbeddingParameters(config.vocab_size, hidden_size, range),
@@ -15,7 +15,13 @@ export function embeddingsParameters(config: MegatronBertConfig) {
   };
 }
 
-export type EmbeddingsValues = ValuesOf<ReturnType<typeof embeddingsParameters>>;
+type Table = ValuesOf<ReturnType<typeof embeddingParameters>>;
+
+export interface EmbeddingsValues {
+  readonly word_embeddings: Table;
+  readonly position_embeddings: Table;
+  readonly token_type_embeddings?: Table;
+}
 
 /** What tells a model its words. */
 export interface TextInputs {
@@ -23,8 +29,8 @@ export interface TextInputs {
   readonly input_ids?: Value | undefined;
   /** [batch, sequence, hidden] */
   readonly inputs_embeds?: Value | undefined;
-  /** int32 [batch, sequence] */
-  readonly token_type_ids: Value;
+  /** int32 [batch, sequence], where there are types */
+  readonly token_type_ids?: Value | undefined;
   /** int32 [batch, sequence] */
   readonly position_ids: Value;
 }
@@ -33,17 +39,20 @@ export interface TextInputs {
 export function embeddings(
   { input_ids, inputs_embeds, token_type_ids, position_ids }: TextInputs,
   tables: EmbeddingsValues,
-  config: MegatronBertConfig,
+  config: TransformerConfig,
   run: Run,
 ): Value {
   const rows = multiplyDimensions(run.batchSize, run.sequenceLength);
   const words = inputs_embeds
     ? reshape(inputs_embeds, [rows, config.hidden_size])
     : vocabParallelEmbedding(reshape(input_ids!, [rows]), tables.word_embeddings.weight, run.tensor);
-  const typed = add(words, gather(tables.token_type_embeddings.weight, reshape(token_type_ids, [rows])));
+  const typed =
+    tables.token_type_embeddings && token_type_ids
+      ? add(words, gather(tables.token_type_embeddings.weight, reshape(token_type_ids, [rows])))
+      : words;
   const placed =
     config.position_embedding_type === 'absolute'
       ? add(typed, gather(tables.position_embeddings.weight, reshape(position_ids, [rows])))
       : typed;
-  return dropout(placed, config.hidden_dropout_prob, 'embeddings', run);
+  return dropout(placed, config.embd_pdrop ?? config.hidden_dropout_prob, 'embeddings', run);
 }

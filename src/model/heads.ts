@@ -1,7 +1,7 @@
 import { add, matmul, tanh } from '../graph/functions.js';
 import type { Value } from '../graph/value.js';
 import { activations } from './activations.js';
-import type { MegatronBertConfig } from './config.js';
+import type { TransformerConfig } from './config.js';
 import { norm } from './layer.js';
 import {
   layerNormParameters,
@@ -13,7 +13,7 @@ import {
 import type { TensorParallel } from './run.js';
 import { copyToTensorParallel, linear } from './tensor-parallel.js';
 
-export function poolerParameters({ hidden_size, initializer_range }: MegatronBertConfig) {
+export function poolerParameters({ hidden_size, initializer_range }: TransformerConfig) {
   return { dense: linearParameters(hidden_size, hidden_size, initializer_range) };
 }
 
@@ -21,7 +21,7 @@ export function poolerParameters({ hidden_size, initializer_range }: MegatronBer
 export const pooler = (first: Value, { dense }: ValuesOf<ReturnType<typeof poolerParameters>>): Value =>
   tanh(linear(first, dense));
 
-export function predictionsParameters(config: MegatronBertConfig) {
+export function predictionsParameters(config: TransformerConfig) {
   const { hidden_size, vocab_size, initializer_range, tie_word_embeddings } = config;
   return {
     transform: {
@@ -40,7 +40,7 @@ export function predictions(
   hidden: Value,
   { transform, decoder, bias }: ValuesOf<ReturnType<typeof predictionsParameters>>,
   wordEmbeddings: Value,
-  config: MegatronBertConfig,
+  config: TransformerConfig,
   tensor: TensorParallel,
 ): Value {
   const activated = activations[config.hidden_act](linear(hidden, transform.dense));
@@ -49,13 +49,10 @@ export function predictions(
 }
 
 /** Two classes: 0, the second segment follows the first; 1, it does not. */
-export function sequenceRelationshipParameters({ hidden_size, initializer_range }: MegatronBertConfig) {
+export function sequenceRelationshipParameters({ hidden_size, initializer_range }: TransformerConfig) {
   return linearParameters(2, hidden_size, initializer_range);
 }
 
-export function classifierParameters(
-  { hidden_size, initializer_range }: MegatronBertConfig,
-  classes: number,
-) {
+export function classifierParameters({ hidden_size, initializer_range }: TransformerConfig, classes: number) {
   return linearParameters(classes, hidden_size, initializer_range);
 }

@@ -2,7 +2,7 @@ import { multiplyDimensions, type Dimension } from '../graph/dimension.js';
 import { gather, input, reshape } from '../graph/functions.js';
 import { sizeOf, type DType, type Shape, type Value } from '../graph/value.js';
 import type { BodyInputs } from './body.js';
-import { headCount, headSize, type MegatronBertConfig } from './config.js';
+import { headCount, headSize, type TransformerConfig } from './config.js';
 import type { KeyValue } from './attention.js';
 import type { LayerCache, Selection } from './layer.js';
 import type { Run } from './run.js';
@@ -36,7 +36,7 @@ export type Leading = readonly [Dimension, ...Dimension[]];
 export function bodyInputTypes(
   { names, queryMasks }: Given,
   leading: Leading,
-  config: MegatronBertConfig,
+  config: TransformerConfig,
 ): Record<string, InputType> {
   const { num_hidden_layers: layers, num_attention_heads: heads, hidden_size } = config;
   const keys = names.has(cacheName(0, 'key')) ? 'past+sequence' : 'sequence';
@@ -61,6 +61,7 @@ export function bodyInputTypes(
     encoder_attention_mask: int32(...leading, ...queries('encoder_attention_mask'), 'encoder_sequence'),
     encoder_distances: int32('sequence', 'encoder_sequence'),
     prediction_positions: int32(...leading, 'predictions'),
+    last_positions: int32(...leading),
     ...ofLayers('key', 'past'),
     ...ofLayers('value', 'past'),
     ...ofLayers('cross_key', 'encoder_sequence'),
@@ -77,7 +78,7 @@ export const cacheName = (layer: number, part: CachePart) => `past_key_values.${
 export function bodyInputs(
   values: Readonly<Record<string, Value>>,
   leading: Leading,
-  config: MegatronBertConfig,
+  config: TransformerConfig,
 ): BodyInputs {
   const merged = (name: string): Value | undefined => {
     const value = values[name];
@@ -96,7 +97,7 @@ export function bodyInputs(
   return {
     input_ids: merged('input_ids'),
     inputs_embeds: merged('inputs_embeds'),
-    token_type_ids: merged('token_type_ids')!,
+    token_type_ids: merged('token_type_ids'),
     position_ids: merged('position_ids')!,
     attention_mask: merged('attention_mask')!,
     head_mask: values.head_mask,

@@ -7,23 +7,29 @@ import {
   attentionParameters,
   extend,
   keyValue,
+  projections,
   type AttentionContext,
+  type AttentionValues,
   type KeyValue,
+  type SelfValues,
 } from './attention.js';
-import type { MegatronBertConfig } from './config.js';
+import type { TransformerConfig } from './config.js';
 import {
   columnParallelParameters,
   layerNormParameters,
   rowParallelParameters,
-  type ValuesOf,
+  type LayerNormValues,
 } from './parameters.js';
 import { dropout, type Run } from './run.js';
-import { copyToTensorParallel, linear, rowParallelLinear } from './tensor-parallel.js';
+import { copyToTensorParallel, linear, rowParallelLinear, type LinearValues } from './tensor-parallel.js';
 
 /** What adds to the residual stream starts smaller the deeper the model is (Megatron-LM's scaled init). */
-export function layerParameters(config: MegatronBertConfig, layer: number) {
-  const { hidden_size, intermediate_size, initializer_range, num_hidden_layers } = config;
-  const scaled = initializer_range / Math.sqrt(2 * num_hidden_layers);
+export const scaledDeviation = ({ initializer_range, num_hidden_layers }: TransformerConfig) =>
+  initializer_range / Math.sqrt(2 * num_hidden_layers);
+
+export function layerParameters(config: TransformerConfig, layer: number) {
+  const { hidden_size, intermediate_size, initializer_range } = config;
+  const scaled = scaledDeviation(config);
   return {
     attention: attentionParameters(config, layer, scaled),
     ...(config.add_cross_attention && { crossattention: attentionParameters(config, layer, scaled) }),
@@ -33,13 +39,17 @@ export function layerParameters(config: MegatronBertConfig, layer: number) {
   };
 }
 
-export type LayerValues = ValuesOf<ReturnType<typeof layerParameters>>;
+/** What a layer is computed from, by MegatronBERT's names. */
+export interface LayerValues {
+  readonly attention: AttentionValues;
+  readonly crossattention?: AttentionValues<SelfValues>;
+  readonly ln: LayerNormValues;
+  readonly intermediate: { readonly dense: LinearValues };
+  readonly output: { readonly dense: LinearValues };
+}
 
-export const norm = (
-  x: Value,
-  { weight, bias }: { weight: Value; bias: Value },
-  { layer_norm_eps }: MegatronBertConfig,
-) => layerNorm(x, weight, bias, layer_norm_eps);
+export const norm = (x: Value, { weight, bias }: LayerNormValues, { layer_norm_eps }: TransformerConfig) =>
+  layerNorm(x, weight, bias, layer_norm_eps);
 
 /** What a decoder's layer kept of earlier tokens and of the encoder. */
 export interface LayerCache {
@@ -84,7 +94,7 @@ export function transformerLayer(
   x: Value,
   layer: LayerValues,
   context: LayerContext,
-  config: MegatronBertConfig,
+  config: TransformerConfig,
   run: Run,
 ): LayerOutputs {
   const { past, encoder, selection } = context;
@@ -93,8 +103,9 @@ export function transformerLayer(
   const length = selection?.count ?? run.sequenceLength;
 
   const input = copyToTensorParallel(norm(x, layer.attention.ln, config), run.tensor);
-  const self = extend(past?.self, keyValue(input, run.sequenceLength, layer.attention.self, config, run));
-  const own = attention(select(input), length, self, context, layer.attention, config, run, 'attention');
+  const { query, ...projected } = projections(input, layer.attention.self, select);
+  const self = extend(past?.self, keyValue(projected, run.sequenceLength, config, run));
+  const own = attention(query, length, self, context, layer.attention, config, run, 'attention');
   const attended = add(select(x), dropout(own.output, rate, 'attention.output', run));
 
   const cross = encoder && crossAttention(attended, length, layer, encoder, past?.cross, config, run);
@@ -116,21 +127,23 @@ function crossAttention(
   { crossattention }: LayerValues,
   encoder: EncoderContext,
   past: KeyValue | undefined,
-  config: MegatronBertConfig,
+  config: TransformerConfig,
   run: Run,
 ) {
   if (!crossattention) throw new Error('a model without add_cross_attention has no use for encoder states');
+  const { query, key, value } = crossattention.self;
   const hidden = copyToTensorParallel(encoder.hidden, run.tensor);
-  const encoded = past ?? keyValue(hidden, encoder.length, crossattention.self, config, run);
-  const input = copyToTensorParallel(norm(x, crossattention.ln, config), run.tensor);
+  const projected = { key: linear(hidden, key), value: linear(hidden, value) };
+  const encoded = past ?? keyValue(projected, encoder.length, config, run);
+  const queries = linear(copyToTensorParallel(norm(x, crossattention.ln, config), run.tensor), query);
   return {
-    ...attention(input, length, encoded, encoder, crossattention, config, run, 'crossattention'),
+    ...attention(queries, length, encoded, encoder, crossattention, config, run, 'crossattention'),
     encoded,
   };
 }
 
 /** The first matrix is split by columns (f before it), the second by rows (g after it). */
-function mlp(x: Value, layer: LayerValues, { hidden_act }: MegatronBertConfig, { tensor }: Run): Value {
+function mlp(x: Value, layer: LayerValues, { hidden_act }: TransformerConfig, { tensor }: Run): Value {
   const hidden = linear(copyToTensorParallel(x, tensor), layer.intermediate.dense);
   return rowParallelLinear(activations[hidden_act](hidden), layer.output.dense, tensor);
 }

@@ -1,5 +1,6 @@
 import { input } from '../graph/functions.js';
 import type { KnownShape, Value } from '../graph/value.js';
+import { partLayout, type PartLayout } from '../partition.js';
 
 /** What a parameter starts as: N(0, standardDeviation²) or one number everywhere. */
 export type Initializer = { readonly standardDeviation: number } | { readonly value: number };
@@ -11,6 +12,8 @@ export interface Parameter {
   readonly initial: Initializer;
   /** The axis along which tensor-parallel ranks hold equal parts; every rank holds the whole without one. */
   readonly partition?: 0 | 1;
+  /** Equal sections of that axis, each of which is split so: queries, keys and values in one matrix. */
+  readonly sections?: number;
   /** Weights decay; biases and layer norms do not (Megatron-LM's groups). */
   readonly decays: boolean;
 }
@@ -48,7 +51,26 @@ export const rowParallelParameters = (outputs: number, inputs: number, standardD
   bias: filled([outputs], 0),
 });
 
+/** GPT-2's Conv1D, weight [in, out]. Outputs are split, in each of the sections. */
+export const columnParallelConv1D = (
+  outputs: number,
+  inputs: number,
+  standardDeviation: number,
+  sections = 1,
+) => ({
+  weight: { ...weight([inputs, outputs], standardDeviation), partition: 1 as const, sections },
+  bias: { ...filled([outputs], 0), partition: 0 as const, sections },
+});
+
+/** GPT-2's Conv1D, weight [in, out]. Inputs are split. */
+export const rowParallelConv1D = (outputs: number, inputs: number, standardDeviation: number) => ({
+  weight: { ...weight([inputs, outputs], standardDeviation), partition: 0 as const },
+  bias: filled([outputs], 0),
+});
+
 export const layerNormParameters = (size: number) => ({ weight: filled([size], 1), bias: filled([size], 0) });
+
+export type LayerNormValues = ValuesOf<ReturnType<typeof layerNormParameters>>;
 
 export const embeddingParameters = (rows: number, width: number, standardDeviation: number) => ({
   weight: weight([rows, width], standardDeviation),
@@ -81,6 +103,13 @@ export function flattenParameters(tree: ParameterTree, prefix = ''): [name: stri
 export function partShape({ shape, partition }: Parameter, ranks: number): KnownShape {
   return partition === undefined ? shape : shape.with(partition, shape[partition]! / ranks);
 }
+
+/** Where in a parameter a rank's part lies. */
+export const layoutOf = (
+  { shape, partition, sections }: Pick<Parameter, 'shape' | 'partition' | 'sections'>,
+  ranks: number,
+  rank: number,
+): PartLayout => partLayout(shape, partition, ranks, rank, sections);
 
 /** Makes each parameter an input of the graph, of the shape that a rank holds, named by its path. */
 export function parameterInputs<Tree extends ParameterTree>(

@@ -24,19 +24,25 @@ export const copyToTensorParallel = (x: Value, tensor: TensorParallel) => copyTo
 /** g: all-reduce forward, identity backward. */
 export const reduceFromTensorParallel = (x: Value, tensor: TensorParallel) => allReduce(x, tensor);
 
-interface LinearValues {
+export interface LinearValues {
+  /** [out, in], or of a Conv1D [in, out] */
   readonly weight: Value;
   readonly bias: Value;
+  readonly isConv1D?: boolean;
 }
 
-/** x [rows, in] · weightᵀ [in, out] + bias. On a column-parallel weight it gives this rank's columns. */
-export function linear(x: Value, { weight, bias }: LinearValues): Value {
-  return add(matmul(x, weight, { transposeB: true }), bias);
+/** x [rows, in] · weightᵀ → [rows, out] */
+const product = (x: Value, { weight, isConv1D = false }: LinearValues) =>
+  matmul(x, weight, { transposeB: !isConv1D });
+
+/** x · weightᵀ + bias. On a column-parallel weight it gives this rank's columns. */
+export function linear(x: Value, values: LinearValues): Value {
+  return add(product(x, values), values.bias);
 }
 
 /** x is this rank's columns of the input; the bias, which every rank holds, is added once, after g. */
-export function rowParallelLinear(x: Value, { weight, bias }: LinearValues, tensor: TensorParallel): Value {
-  return add(reduceFromTensorParallel(matmul(x, weight, { transposeB: true }), tensor), bias);
+export function rowParallelLinear(x: Value, values: LinearValues, tensor: TensorParallel): Value {
+  return add(reduceFromTensorParallel(product(x, values), tensor), values.bias);
 }
 
 /** Where this rank's part of the vocabulary starts. */
