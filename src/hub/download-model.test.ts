@@ -49,6 +49,17 @@ test("a model's folder in the cache, with what it takes to use it and nothing el
   expect(await readFile(path.join(folder, 'model.safetensors'), 'utf8')).toBe('of model.safetensors');
 });
 
+test.each([
+  [['tokenizer.json'], ['tokenizer.json']],
+  [[], ['merges.txt', 'vocab.json']],
+])("of GPT-2's tokenizer, beside %j", async (whole, expected) => {
+  hub.files.delete('vocab.txt');
+  set('model.safetensors', 'vocab.json', 'merges.txt', ...whole);
+  expect((await readdir(await get())).sort()).toEqual(
+    ['config.json', 'model.safetensors', ...expected].sort(),
+  );
+});
+
 describe('the weights', () => {
   const parts = [1, 2, 3].map((i) => `model-0000${i}-of-00003.safetensors`);
   const torchParts = [1, 2].map((i) => `pytorch_model-0000${i}-of-00002.bin`);

@@ -7,12 +7,14 @@ import { openRepository, type FindFile, type HubOptions } from './repository.js'
 /** What a model may have beside its configuration and weights. */
 const furtherFiles = [
   'generation_config.json',
-  'tokenizer.json',
   'tokenizer_config.json',
   'vocab.txt',
   'special_tokens_map.json',
   'added_tokens.json',
 ];
+
+/** GPT-2's tokenizer, where there is no `tokenizer.json`. */
+const gpt2Files = ['vocab.json', 'merges.txt'];
 
 /** In the order in which transformers looks for them. */
 const weightFiles = ['model.safetensors', 'pytorch_model.bin'];
@@ -40,9 +42,15 @@ export async function downloadModelFiles(id: string, options: HubOptions = {}): 
   const find = await openRepository(id, options);
   const config = await find('config.json');
   if (config === undefined) throw new InputError(`${id} has no config.json: not a model of transformers`);
+  const findIf = async (name: string) => ((await find(name)) === undefined ? [] : [name]);
+  const findTokenizer = async () => {
+    const whole = await findIf('tokenizer.json');
+    return whole.length > 0 ? whole : (await settleAll(gpt2Files.map(findIf))).flat();
+  };
   const [weights, ...further] = await settleAll([
     findWeights(id, find),
-    ...furtherFiles.map(async (name) => ((await find(name)) === undefined ? [] : [name])),
+    findTokenizer(),
+    ...furtherFiles.map(findIf),
   ]);
   return { folder: path.dirname(config), files: ['config.json', ...further.flat(), ...weights!] };
 }
