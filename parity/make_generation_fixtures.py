@@ -107,4 +107,5 @@ def main():
     print(f"{len(ended)} sequences, {sum(ended)} with an end token, transformers {transformers.__version__}")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -288,4 +288,5 @@ def main():
     print(f"{len(cases)} cases, transformers {transformers.__version__}")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -9,8 +9,9 @@ export {
   AutoModelForQuestionAnswering,
   AutoModelForSequenceClassification,
   AutoModelForTokenClassification,
-} from './pretrained/auto-classes.js';
-export {
+  GPT2ForSequenceClassification,
+  GPT2LMHeadModel,
+  GPT2Model,
   MegatronBertForCausalLM,
   MegatronBertForMaskedLM,
   MegatronBertForMultipleChoice,
@@ -40,7 +41,8 @@ export type { LayerOutputs } from './pretrained/model-outputs.js';
 export type { LoadingInfo } from './pretrained/model-weights.js';
 export type { ForwardOptions } from './pretrained/model.js';
 export type { Cube, Matrix, Tensor, TensorLike, Vector } from './pretrained/tensors.js';
-export type { MegatronBertConfig } from './model/config.js';
+export type { MegatronBertConfig, TransformerConfig } from './model/config.js';
+export type { Gpt2Config } from './model/gpt2-config.js';
 export { downloadModel } from './hub/download-model.js';
 export type { DownloadProgress } from './hub/progress.js';
 export { downloadNgc, type NgcFiles, type NgcOptions } from './hub/ngc.js';

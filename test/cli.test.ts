@@ -192,7 +192,7 @@ describe('bad input: one line that says what is wrong, exit code 2, nothing writ
       },
       'a model that is not there': {
         run: () => megatronBert('run', 'fill-mask', '--model', at('corpus'), 'Call me [MASK].'),
-        says: /no tokenizer in .*corpus/,
+        says: /not a model folder: there is no .*corpus.config.json/,
       },
     };
 

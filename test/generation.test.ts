@@ -1,7 +1,7 @@
-/** What transformers generates with a random decoder (parity/make_generation_fixtures.py), generated again. */
+/** What transformers generates with random decoders (parity/make_generation_fixtures.py, make_gpt2_fixtures.py), generated again. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GenerationOptions } from '../src/generation/options.js';
-import { MegatronBertForCausalLM } from '../src/pretrained/classes.js';
+import { AutoModelForCausalLM } from '../src/pretrained/classes.js';
 import type { CausalLanguageModel } from '../src/pretrained/model-classes.js';
 import { fixture, readJson } from './support/fixture.js';
 
@@ -14,38 +14,50 @@ interface Run {
     readonly scores: number[] | null;
   }[];
 }
-const { runs, padded } = readJson(fixture('generation/generation.json')) as {
+interface Fixture {
   readonly runs: readonly Run[];
   readonly padded: {
     readonly input_ids: number[][];
     readonly attention_mask: number[][];
     readonly runs: readonly { readonly options: GenerationOptions; readonly sequences: number[][] }[];
   };
-};
+}
+
+describe.each([
+  ['MegatronBertForCausalLM', 'generation/generation.json', 'generation/model'],
+  ['GPT2LMHeadModel', 'gpt2/generation.json', 'gpt2/generation'],
+])('%s', (_, file, folder) => {
+  const { runs, padded } = readJson(fixture(file)) as Fixture;
+  let model: CausalLanguageModel;
+  beforeAll(async () => {
+    model = await AutoModelForCausalLM.from_pretrained(fixture(folder));
+  });
+  afterAll(() => model.dispose());
+
+  describe.each([true, false])('with use_cache %s', (use_cache) => {
+    test.each(runs)('$name gives the tokens of transformers', async ({ options, outputs }) => {
+      for (const { prompt, sequences, scores } of outputs) {
+        const found = await model.generate({ input_ids: [prompt] }, { ...options, use_cache });
+        expect(found.sequences).toEqual(sequences);
+        scores?.forEach((score, i) => {
+          expect(found.sequences_scores![i]).toBeCloseTo(score, 4);
+        });
+      }
+    });
+
+    test.each(padded.runs)('a batch padded on the left: $options', async ({ options, sequences }) => {
+      const { input_ids, attention_mask } = padded;
+      const found = await model.generate({ input_ids, attention_mask }, { ...options, use_cache });
+      expect(found.sequences).toEqual(sequences);
+    });
+  });
+});
 
 let model: CausalLanguageModel;
 beforeAll(async () => {
-  model = await MegatronBertForCausalLM.from_pretrained(fixture('generation/model'));
+  model = await AutoModelForCausalLM.from_pretrained(fixture('generation/model'));
 });
 afterAll(() => model.dispose());
-
-describe.each([true, false])('with use_cache %s', (use_cache) => {
-  test.each(runs)('$name gives the tokens of transformers', async ({ options, outputs }) => {
-    for (const { prompt, sequences, scores } of outputs) {
-      const found = await model.generate({ input_ids: [prompt] }, { ...options, use_cache });
-      expect(found.sequences).toEqual(sequences);
-      scores?.forEach((score, i) => {
-        expect(found.sequences_scores![i]).toBeCloseTo(score, 4);
-      });
-    }
-  });
-
-  test.each(padded.runs)('a batch padded on the left: $options', async ({ options, sequences }) => {
-    const { input_ids, attention_mask } = padded;
-    const found = await model.generate({ input_ids, attention_mask }, { ...options, use_cache });
-    expect(found.sequences).toEqual(sequences);
-  });
-});
 
 describe('drawing', () => {
   const prompt = { input_ids: [[5, 6, 7]] };

@@ -1,4 +1,4 @@
-/** What transformers computes with random models of the nine classes (parity/make_model_fixtures.py), computed again. */
+/** What transformers computes with random models of its classes (parity/make_model_fixtures.py, make_gpt2_fixtures.py), computed again. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Engine } from '../src/engine/engine.js';
 import { openEngine } from '../src/engine/node.js';
@@ -14,30 +14,34 @@ import {
 import { lossGradients } from './support/loss-gradients.js';
 import { flattenOutputs, givenInputs, type ModelCase } from './support/model-cases.js';
 
-const { transformers, cases } = readJson(fixture('cases/cases.json')) as {
-  readonly transformers: string;
-  readonly cases: readonly ModelCase[];
-};
+/** MegatronBERT's and GPT-2's. */
+const cases = ['', 'gpt2/'].flatMap((folder): ModelCase[] => {
+  const found = readJson(fixture(`${folder}cases/cases.json`)) as { readonly cases: ModelCase[] };
+  return found.cases.map((modelCase) => ({ ...modelCase, folder }));
+});
 
-const tensorsOf = ({ name }: ModelCase) => readTensors(fixture(`cases/${name}.safetensors`));
+const tensorsOf = ({ folder, name }: ModelCase) => readTensors(fixture(`${folder}cases/${name}.safetensors`));
 const startingWith = (tensors: ReadonlyMap<string, NumberTensor>, prefix: string) =>
   [...tensors].flatMap(([name, tensor]) =>
     name.startsWith(prefix) ? [[name.slice(prefix.length), tensor] as const] : [],
   );
 
-test(`${cases.length} cases of transformers ${transformers}`, () => {
-  expect(cases.length).toBeGreaterThanOrEqual(40);
-  expect(new Set(cases.map((modelCase) => modelCase.class)).size).toBe(9);
+test(`${cases.length} cases of every class`, () => {
+  expect(cases.length).toBeGreaterThanOrEqual(100);
+  expect(new Set(cases.map((modelCase) => modelCase.class)).size).toBe(12);
 });
 
-describe.each(cases)('$name', (modelCase) => {
+describe.each(cases)('$class: $name', (modelCase) => {
   test('outputs', async () => {
     const { add_pooling_layer = true, ...options } = modelCase.options;
-    const model = await classes[modelCase.class].from_pretrained(fixture(`models/${modelCase.model}`), {
-      config: modelCase.config,
-      add_pooling_layer,
-      warn: () => undefined,
-    });
+    const model = await classes[modelCase.class].from_pretrained(
+      fixture(`${modelCase.folder}models/${modelCase.model}`),
+      {
+        config: modelCase.config,
+        add_pooling_layer,
+        warn: () => undefined,
+      },
+    );
     expect(model.loading_info).toEqual({
       missing_keys: [],
       unexpected_keys: add_pooling_layer ? [] : ['pooler.dense.bias', 'pooler.dense.weight'],
@@ -65,7 +69,7 @@ describe("gradients are PyTorch's", () => {
   });
   afterAll(() => engine.release());
 
-  test.each(cases)('$name', async (modelCase) => {
+  test.each(cases)('$class: $name', async (modelCase) => {
     const tensors = await tensorsOf(modelCase);
     const expected = startingWith(tensors, 'gradient.');
     if (expected.length === 0) return;

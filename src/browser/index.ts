@@ -19,6 +19,9 @@ export const {
   MegatronBertForMultipleChoice,
   MegatronBertForTokenClassification,
   MegatronBertForQuestionAnswering,
+  GPT2Model,
+  GPT2LMHeadModel,
+  GPT2ForSequenceClassification,
 } = modelClasses(browserHost);
 
 /**
@@ -54,7 +57,8 @@ export type { Cube, Matrix, Tensor, TensorLike, Vector } from '../pretrained/ten
 export type { BodyInputs, LayerKeyValues } from '../pretrained/model-inputs.js';
 export type { Generated, GenerationInputs } from '../generation/generate.js';
 export type { GenerationOptions } from '../generation/options.js';
-export type { MegatronBertConfig } from '../model/config.js';
+export type { MegatronBertConfig, TransformerConfig } from '../model/config.js';
+export type { Gpt2Config } from '../model/gpt2-config.js';
 export type { Pipeline, Pipelines, TaskName } from '../pipelines/pipelines.js';
 export type { BatchEncoding, TokenizeOptions } from '../text/batch.js';
 export type { EncodedText } from '../text/encoding.js';

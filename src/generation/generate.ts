@@ -1,5 +1,5 @@
 import { InputError } from '../errors.js';
-import type { MegatronBertConfig } from '../model/config.js';
+import type { TransformerConfig } from '../model/config.js';
 import { beamSearch } from './beam-search.js';
 import { decode } from './decode.js';
 import { resolveOptions, type GenerationOptions } from './options.js';
@@ -22,7 +22,7 @@ export interface Generated {
 /** transformers' `generate` for a causal language model. @throws InputError naming the option or input */
 export async function generate(
   model: NextTokenModel,
-  config: MegatronBertConfig,
+  config: TransformerConfig,
   { input_ids, attention_mask }: GenerationInputs,
   options: GenerationOptions = {},
 ): Promise<Generated> {

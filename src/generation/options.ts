@@ -1,5 +1,5 @@
 import { InputError } from '../errors.js';
-import type { MegatronBertConfig } from '../model/config.js';
+import type { TransformerConfig } from '../model/config.js';
 
 /** transformers' `GenerationConfig`, by its names and with its defaults. */
 export interface GenerationOptions {
@@ -64,7 +64,7 @@ export interface GenerationSettings {
 /** @param promptLength tokens of the longest prompt @throws InputError naming the option */
 export function resolveOptions(
   options: GenerationOptions,
-  config: MegatronBertConfig,
+  config: TransformerConfig,
   promptLength: number,
 ): GenerationSettings {
   const ends = options.eos_token_id ?? config.eos_token_id ?? [];
@@ -83,7 +83,7 @@ export function resolveOptions(
     earlyStopping: options.early_stopping ?? false,
     returned: options.num_return_sequences ?? 1,
     ends: new Set(typeof ends === 'number' ? [ends] : ends),
-    padding: options.pad_token_id ?? config.pad_token_id ?? 0,
+    padding: options.pad_token_id ?? config.pad_token_id ?? [ends].flat()[0] ?? 0,
     useCache: options.use_cache ?? config.use_cache,
     onTokens: options.on_tokens,
     signal: options.signal,

@@ -1,4 +1,4 @@
-import { headCount, headSize, type MegatronBertConfig } from '../model/config.js';
+import { headCount, headSize, type TransformerConfig } from '../model/config.js';
 import type { LayerKeyValues } from '../pretrained/model-inputs.js';
 import type { Tensor } from '../pretrained/tensors.js';
 
@@ -31,7 +31,7 @@ export interface Continued {
 export function createStepper(
   model: NextTokenModel,
   masks: readonly (readonly number[])[],
-  config: MegatronBertConfig,
+  config: TransformerConfig,
   useCache: boolean,
   signal: AbortSignal | undefined,
 ): (sequences: readonly Continued[]) => Promise<Float32Array[]> {
@@ -68,7 +68,7 @@ export function createStepper(
   };
 }
 
-function emptyCache(config: MegatronBertConfig, rows: number): readonly LayerKeyValues[] {
+function emptyCache(config: TransformerConfig, rows: number): readonly LayerKeyValues[] {
   return Array.from({ length: config.num_hidden_layers }, (_, layer) => {
     const dims = [rows, headCount(config, layer), 0, headSize(config)];
     const empty: Tensor = { type: 'float32', dims, data: new Float32Array() };

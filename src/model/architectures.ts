@@ -1,9 +1,20 @@
 /** transformers' model classes as functions from inputs to outputs. */
-import { multiplyDimensions, type Dimension } from '../graph/dimension.js';
-import { add, allGather, multiply, reshape, slice } from '../graph/functions.js';
-import { sizeOf, type Value } from '../graph/value.js';
-import { body, bodyParameters, firstPosition, pooledBodyParameters, type BodyOutputs } from './body.js';
-import { labelCount, type MegatronBertConfig } from './config.js';
+import { add, multiply, reshape, slice } from '../graph/functions.js';
+import type { Value } from '../graph/value.js';
+import {
+  classificationLoss,
+  family,
+  flat,
+  internals,
+  perText,
+  perToken,
+  sequenceLabels,
+  sequences,
+  vocabularyOutputs,
+} from './architecture.js';
+import { body, bodyParameters, firstPosition, pooledBodyParameters } from './body.js';
+import { labelCount, megatronBertConfig, type TransformerConfig } from './config.js';
+import { gpt2Architectures } from './gpt2-architectures.js';
 import {
   classifierParameters,
   pooler,
@@ -11,110 +22,28 @@ import {
   predictionsParameters,
   sequenceRelationshipParameters,
 } from './heads.js';
-import { bodyInputs, cacheName, selectionOf, type LabelType, type Leading } from './inputs.js';
-import { binaryCrossEntropy, labelledLoss, meanSquaredError } from './losses.js';
-import { parameterInputs, type ParameterTree, type ValuesOf } from './parameters.js';
+import { bodyInputs, type Leading } from './inputs.js';
+import { labelledLoss } from './losses.js';
+import type { ValuesOf } from './parameters.js';
 import { dropout, type Run } from './run.js';
 import { linear } from './tensor-parallel.js';
 
-/** By transformers' names; members of its tuples as `hidden_states.0`. */
-export type Outputs = Readonly<Record<string, Value>>;
+const architecture = family(megatronBertConfig);
 
-/** Graph inputs by name: those of `bodyInputTypes` and of the class's `labels`. */
-export type Inputs = Readonly<Record<string, Value>>;
-
-/** A model class. */
-export interface Architecture {
-  readonly parameters: (config: MegatronBertConfig) => ParameterTree;
-  /** The axes of its text before the sequence. */
-  readonly leading: Leading;
-  /** What a loss is computed from. */
-  readonly labels: (config: MegatronBertConfig) => Readonly<Record<string, LabelType>>;
-  readonly outputs: (inputs: Inputs, config: MegatronBertConfig, run: Run) => Outputs;
-}
-
-interface Definition<Tree extends ParameterTree> {
-  readonly parameters: (config: MegatronBertConfig) => Tree;
-  readonly leading?: Leading;
-  readonly labels?: (config: MegatronBertConfig) => Readonly<Record<string, LabelType>>;
-  readonly forward: (values: ValuesOf<Tree>, inputs: Inputs, config: MegatronBertConfig, run: Run) => Outputs;
-}
-
-const architecture = <Tree extends ParameterTree>({
-  parameters,
-  leading = ['batch'],
-  labels = () => ({}),
-  forward,
-}: Definition<Tree>): Architecture => ({
-  parameters,
-  leading,
-  labels,
-  outputs: (inputs, config, run) =>
-    forward(parameterInputs(parameters(config), run.tensor.size), inputs, config, run),
-});
-
-const perToken = (classes: number): LabelType => ({
-  shape: ['batch', 'sequence'],
-  dtype: 'int32',
-  classes,
-});
-const perText = (classes: Dimension): LabelType => ({ shape: ['batch'], dtype: 'int32', classes });
-
-/** [batch · length, width] → [batch, length, width] */
-const sequences = (rows: Value, { batchSize }: Run, length: Dimension) =>
-  reshape(rows, [batchSize, length, rows.shape[1]!]);
-
-const flat = (x: Value) => reshape(x, [sizeOf(x.shape)]);
-
-/** What all classes can tell of the layers. */
-function internals({ states, layers }: BodyOutputs, run: Run): Outputs {
-  const named = (name: string, values: readonly (Value | undefined)[]) =>
-    values.flatMap((value, i): [string, Value][] => (value ? [[`${name}.${i}`, value]] : []));
-  return Object.fromEntries([
-    ...named(
-      'hidden_states',
-      states.map((state) => sequences(state, run, run.sequenceLength)),
-    ),
-    ...named(
-      'attentions',
-      layers.map(({ attentions }) => attentions),
-    ),
-    ...named(
-      'cross_attentions',
-      layers.map(({ crossAttentions }) => crossAttentions),
-    ),
-    ...layers.flatMap(({ cache: { self, cross } }, i): [string, Value][] => [
-      ...(self ? [[cacheName(i, 'key'), self.key] as [string, Value]] : []),
-      ...(self ? [[cacheName(i, 'value'), self.value] as [string, Value]] : []),
-      ...(cross ? [[cacheName(i, 'cross_key'), cross.key] as [string, Value]] : []),
-      ...(cross ? [[cacheName(i, 'cross_value'), cross.value] as [string, Value]] : []),
-    ]),
-  ]);
-}
-
-/** The vocabulary's logits, of `prediction_positions` only where these are given, and the loss of all. */
-function vocabularyOutputs(
-  { bert, cls }: ValuesOf<ReturnType<typeof maskedLmParameters>>,
-  encoded: BodyOutputs,
-  labels: Value | undefined,
-  { prediction_positions }: Inputs,
-  config: MegatronBertConfig,
-  run: Run,
-): { readonly logits: Value; readonly loss?: Value } {
-  const table = bert.embeddings.word_embeddings.weight;
-  const score = (rows: Value) => predictions(rows, cls.predictions, table, config, run.tensor);
-  const selection = prediction_positions && selectionOf(prediction_positions);
-  const rows = score(selection ? encoded.select(selection) : encoded.last);
-  return {
-    logits: sequences(allGather(rows, run.tensor, 1), run, selection?.count ?? run.sequenceLength),
-    ...(labels && { loss: labelledLoss(score(encoded.last), flat(labels), run.tensor).loss }),
-  };
-}
-
-const maskedLmParameters = (config: MegatronBertConfig) => ({
+const maskedLmParameters = (config: TransformerConfig) => ({
   bert: bodyParameters(config),
   cls: { predictions: predictionsParameters(config) },
 });
+
+/** How a row of hidden states is scored: each of the vocabulary's tokens, or this rank's part of them. */
+const scoring =
+  (
+    { bert, cls }: ValuesOf<ReturnType<typeof maskedLmParameters>>,
+    config: TransformerConfig,
+    { tensor }: Run,
+  ) =>
+  (rows: Value) =>
+    predictions(rows, cls.predictions, bert.embeddings.word_embeddings.weight, config, tensor);
 
 const MegatronBertModel = architecture({
   parameters: pooledBodyParameters,
@@ -136,7 +65,7 @@ const languageModel = (labelName: 'labels' | 'shifted_labels') =>
     forward: (values, inputs, config, run) => {
       const encoded = body(bodyInputs(inputs, ['batch'], config), values.bert, config, run);
       return {
-        ...vocabularyOutputs(values, encoded, inputs[labelName], inputs, config, run),
+        ...vocabularyOutputs(scoring(values, config, run), encoded, inputs[labelName], inputs, run),
         ...internals(encoded, run),
       };
     },
@@ -157,7 +86,7 @@ const MegatronBertForPreTraining = architecture({
   labels: ({ vocab_size }) => ({ labels: perToken(vocab_size), next_sentence_label: perText(2) }),
   forward: (values, inputs, config, run) => {
     const encoded = body(bodyInputs(inputs, ['batch'], config), values.bert, config, run);
-    const words = vocabularyOutputs(values, encoded, inputs.labels, inputs, config, run);
+    const words = vocabularyOutputs(scoring(values, config, run), encoded, inputs.labels, inputs, run);
     const pooled = pooler(encoded.select(firstPosition(run)), values.bert.pooler);
     const relationship = linear(pooled, values.cls.seq_relationship);
     const { next_sentence_label } = inputs;
@@ -196,12 +125,7 @@ const MegatronBertForSequenceClassification = architecture({
     bert: pooledBodyParameters(config),
     classifier: classifierParameters(config, labelCount(config)),
   }),
-  labels: (config) => ({
-    labels:
-      config.problem_type === 'single_label_classification'
-        ? perText(labelCount(config))
-        : { shape: ['batch', labelCount(config)], dtype: 'float32' },
-  }),
+  labels: sequenceLabels,
   forward: ({ bert, classifier }, inputs, config, run) => {
     const encoded = body(bodyInputs(inputs, ['batch'], config), bert, config, run);
     const pooled = pooler(encoded.select(firstPosition(run)), bert.pooler);
@@ -213,13 +137,6 @@ const MegatronBertForSequenceClassification = architecture({
     };
   },
 });
-
-/** By the config's `problem_type`, which must be known. */
-function classificationLoss(logits: Value, labels: Value, { problem_type }: MegatronBertConfig): Value {
-  if (problem_type === 'regression') return meanSquaredError(logits, labels);
-  if (problem_type === 'multi_label_classification') return binaryCrossEntropy(logits, labels);
-  return labelledLoss(logits, labels).loss;
-}
 
 const examplesAndChoices: Leading = ['examples', 'choices'];
 
@@ -296,13 +213,7 @@ export const architectures = {
   MegatronBertForMultipleChoice,
   MegatronBertForTokenClassification,
   MegatronBertForQuestionAnswering,
+  ...gpt2Architectures,
 };
 
 export type ArchitectureName = keyof typeof architectures;
-
-/** A run whose sizes are those of each call. */
-export const dynamicRun = ({ leading }: Architecture, run: Pick<Run, 'tensor' | 'everyPosition'>): Run => ({
-  ...run,
-  batchSize: leading.reduce(multiplyDimensions),
-  sequenceLength: 'sequence',
-});

@@ -1,4 +1,5 @@
-import type { CausalLanguageModel, ModelClasses } from '../pretrained/model-classes.js';
+import type { AutoClassName } from '../pretrained/auto-classes.js';
+import type { CausalLanguageModel } from '../pretrained/model-classes.js';
 import { featureExtraction, type Features } from './feature-extraction.js';
 import { toFeatureTensor } from './feature-tensor.js';
 import { fillMask } from './fill-mask.js';
@@ -16,7 +17,7 @@ type Options = Readonly<Record<string, unknown>> & CallOptions;
 
 /** What a pipeline is, whatever its task: who calls it is told its types by `Pipelines`. */
 export interface Definition {
-  readonly model: keyof ModelClasses;
+  readonly model: AutoClassName;
   readonly run: (model: Computes, task: TaskModel, options: Options) => RunBatch<unknown, unknown>;
   /** The inputs and options among a call's arguments; the first two by default. */
   readonly parse?: (values: readonly unknown[]) => readonly [inputs: unknown, options?: Options];
@@ -52,25 +53,25 @@ const isWords = (inputs: unknown) =>
 
 /** By task; what each class of models is for. */
 export const definitions = {
-  'fill-mask': { model: 'MegatronBertForMaskedLM', run: computing(fillMask) },
+  'fill-mask': { model: 'AutoModelForMaskedLM', run: computing(fillMask) },
   'text-classification': {
-    model: 'MegatronBertForSequenceClassification',
+    model: 'AutoModelForSequenceClassification',
     run: computing(textClassification),
     one: (result: unknown) => [result].flat(),
   },
   'token-classification': {
-    model: 'MegatronBertForTokenClassification',
+    model: 'AutoModelForTokenClassification',
     run: computing(tokenClassification),
     isOne: (inputs, { is_split_into_words }) =>
       is_split_into_words ? isWords(inputs) : !Array.isArray(inputs),
   },
   'question-answering': {
-    model: 'MegatronBertForQuestionAnswering',
+    model: 'AutoModelForQuestionAnswering',
     run: computing(questionAnswering),
     parse: pairOf('question', 'context'),
   },
   'zero-shot-classification': {
-    model: 'MegatronBertForSequenceClassification',
+    model: 'AutoModelForSequenceClassification',
     run: computing(zeroShotClassification),
     parse: ([texts, labels, options]) =>
       typeof labels === 'string' || Array.isArray(labels)
@@ -78,7 +79,7 @@ export const definitions = {
         : [texts, labels as Options],
   },
   'multiple-choice': {
-    model: 'MegatronBertForMultipleChoice',
+    model: 'AutoModelForMultipleChoice',
     run: computing(multipleChoice),
     parse: ([first, second, options]) =>
       typeof first === 'string'
@@ -86,12 +87,12 @@ export const definitions = {
         : [first, second as Options],
   },
   'next-sentence': {
-    model: 'MegatronBertForNextSentencePrediction',
+    model: 'AutoModelForNextSentencePrediction',
     run: computing(nextSentence),
     parse: pairOf('text', 'text_pair'),
   },
   'text-generation': {
-    model: 'MegatronBertForCausalLM',
+    model: 'AutoModelForCausalLM',
     run: (model, task, options) => async (prompts) => {
       const results = [];
       for (const prompt of prompts)
@@ -104,7 +105,7 @@ export const definitions = {
     },
   },
   'feature-extraction': {
-    model: 'MegatronBertModel',
+    model: 'AutoModel',
     run: computing(featureExtraction),
     one: (features: Features) => toFeatureTensor([features]),
     many: (all: readonly Features[]) => toFeatureTensor(all),

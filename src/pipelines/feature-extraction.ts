@@ -1,4 +1,5 @@
 import { InputError } from '../errors.js';
+import type { TextTokenizer } from '../text/text-tokenizer.js';
 import { requireText, toExample, type Task, type TextOutputs } from './task.js';
 
 export interface FeatureExtractionOptions {
@@ -18,7 +19,7 @@ export interface Features {
 }
 
 /** The vectors of a text. Long texts are cut. */
-export const featureExtraction: Task<string, FeatureExtractionOptions, Features> = (
+export const featureExtraction: Task<string, FeatureExtractionOptions, Features, TextTokenizer> = (
   model,
   { pooling = 'none', normalize = false },
 ) => {

@@ -1,9 +1,12 @@
 import { InputError } from '../errors.js';
+import type { ArchitectureName } from '../model/architectures.js';
+import { classFor } from '../pretrained/auto-classes.js';
 import type { FromPretrainedOptions } from '../pretrained/options.js';
 import type { LoadingInfo } from '../pretrained/model-weights.js';
 import type { Host } from '../pretrained/model-source.js';
 import { modelClasses, type PretrainedModel } from '../pretrained/model-classes.js';
-import { parseTokenizer } from '../text/tokenizer-json.js';
+import { parseAnyTokenizer, parseTokenizer } from '../text/tokenizer-json.js';
+import type { Tokenizer } from '../text/tokenizer.js';
 import { definitions, taskAliases, type Definition } from './definitions.js';
 import type { Pipelines, TaskName } from './pipelines.js';
 import { settle, values, type CallOptions } from './run.js';
@@ -26,10 +29,13 @@ export const createPipeline =
   ): Promise<Pipelines[Name]> => {
     const definition = findDefinition(task);
     const source = await host.open(model, options);
-    const loading = loadModel({ ...host, open: async () => source }, definition, model, options);
+    const architecture = await classFor(definition.model, source, options);
+    const loading = loadModel({ ...host, open: async () => source }, architecture, model, options);
     // where both fail, what is wrong with the tokenizer is said, whichever failed first
     loading.catch(() => undefined);
-    const tokenizer = await parseTokenizer(source.readText, model);
+    // MegatronBERT's tasks need its special tokens; those that GPT-2 has a class for do with any tokenizer
+    const parse = architecture.startsWith('GPT2') ? parseAnyTokenizer : parseTokenizer;
+    const tokenizer = (await parse(source.readText, model)) as Tokenizer;
     const loaded = await loading;
     const { config } = loaded;
     const { warn = console.warn } = options;
@@ -51,7 +57,7 @@ function findDefinition(task: string): Definition {
 /** A model without its pooler, where the file has none: it would be a random one. */
 async function loadModel(
   host: Host,
-  { model: name }: Definition,
+  name: ArchitectureName,
   model: string,
   options: FromPretrainedOptions,
 ): Promise<PretrainedModel> {

@@ -1,15 +1,16 @@
 /** A task turns inputs of people into texts for a model, and its outputs into answers. */
 import { InputError, shown } from '../errors.js';
-import type { MegatronBertConfig } from '../model/config.js';
+import type { TransformerConfig } from '../model/config.js';
 import type { Example, ForwardEachOptions } from '../pretrained/forward-each.js';
 import type { Tensor } from '../pretrained/tensors.js';
 import type { EncodedText } from '../text/encoding.js';
+import type { TextTokenizer } from '../text/text-tokenizer.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 
-/** What a task works with. */
-export interface TaskModel {
-  readonly config: MegatronBertConfig;
-  readonly tokenizer: Tokenizer;
+/** What a task works with; MegatronBERT has WordPiece, GPT-2 any tokenizer. */
+export interface TaskModel<AnyTokenizer extends TextTokenizer = Tokenizer> {
+  readonly config: TransformerConfig;
+  readonly tokenizer: AnyTokenizer;
   /** Tokens of the longest text, special ones included. */
   readonly longest: number;
   readonly warn: (message: string) => void;
@@ -29,7 +30,10 @@ export interface Prepared<Result> {
 /** Prepares an input. @throws InputError where it cannot be used */
 export type Prepare<Input, Result> = (input: Input) => Prepared<Result>;
 
-export type Task<Input, Options, Result> = (model: TaskModel, options: Options) => Prepare<Input, Result>;
+export type Task<Input, Options, Result, AnyTokenizer extends TextTokenizer = Tokenizer> = (
+  model: TaskModel<AnyTokenizer>,
+  options: Options,
+) => Prepare<Input, Result>;
 
 /** A model as tasks run it. */
 export interface Computes {
@@ -68,7 +72,10 @@ export function orInputError<Value>(compute: () => Value): Value | InputError {
 }
 
 /** A text as a model takes it. @throws InputError where it is too long, or the tokenizer is another model's */
-export function toExample(encoded: EncodedText, { config, tokenizer }: TaskModel): Example {
+export function toExample(
+  encoded: EncodedText,
+  { config, tokenizer }: Pick<TaskModel<TextTokenizer>, 'config' | 'tokenizer'>,
+): Example {
   const { input_ids, token_type_ids } = encoded;
   const most = config.max_position_embeddings;
   if (input_ids.length > most)
@@ -87,5 +94,5 @@ export function requireText(name: string, value: unknown): asserts value is stri
 }
 
 /** The names of labels, by their numbers. */
-export const labelNames = ({ id2label }: MegatronBertConfig): string[] =>
+export const labelNames = ({ id2label }: TransformerConfig): string[] =>
   Object.keys(id2label).map((_, id) => id2label[id]!);

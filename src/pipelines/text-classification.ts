@@ -1,4 +1,4 @@
-import type { MegatronBertConfig } from '../model/config.js';
+import type { TransformerConfig } from '../model/config.js';
 import { InputError } from '../errors.js';
 import type { TruncationStrategy } from '../text/truncation.js';
 import { largest, sigmoid, softmax } from './scores.js';
@@ -58,7 +58,7 @@ const functions: Readonly<Record<'softmax' | 'sigmoid' | 'none', (logits: Float3
   none: (logits) => [...logits],
 };
 
-function usualFunction({ problem_type, id2label }: MegatronBertConfig): keyof typeof functions {
+function usualFunction({ problem_type, id2label }: TransformerConfig): keyof typeof functions {
   if (problem_type === 'regression') return 'none';
   const isOneOfSeveral = problem_type !== 'multi_label_classification' && Object.keys(id2label).length > 1;
   return isOneOfSeveral ? 'softmax' : 'sigmoid';

@@ -1,5 +1,6 @@
 import type { GenerationOptions } from '../generation/options.js';
 import type { CausalLanguageModel } from '../pretrained/model-classes.js';
+import type { TextTokenizer } from '../text/text-tokenizer.js';
 import { requireText, toExample, type TaskModel } from './task.js';
 
 export interface TextGenerationOptions extends GenerationOptions {
@@ -7,7 +8,7 @@ export interface TextGenerationOptions extends GenerationOptions {
   readonly return_full_text?: boolean;
   /** Of the prompt; true by default. */
   readonly add_special_tokens?: boolean;
-  /** Leaves `[SEP]` and the like out of the text; true by default. */
+  /** Leaves `[SEP]`, `<|endoftext|>` and the like out of the text; true by default. */
   readonly skip_special_tokens?: boolean;
   readonly clean_up_tokenization_spaces?: boolean;
 }
@@ -22,7 +23,7 @@ const usualLength = 256;
 /** Continues a prompt, in `num_return_sequences` ways. @throws InputError naming the option or input */
 export async function generateText(
   model: CausalLanguageModel,
-  task: TaskModel,
+  task: TaskModel<TextTokenizer>,
   prompt: string,
   options: TextGenerationOptions,
 ): Promise<GeneratedText[]> {

@@ -1,5 +1,6 @@
-import { nodeHost } from './node-host.js';
+import { autoClasses } from './auto-classes.js';
 import { modelClasses } from './model-classes.js';
+import { nodeHost } from './node-host.js';
 
 /** transformers' classes in Node. */
 export const {
@@ -12,4 +13,19 @@ export const {
   MegatronBertForMultipleChoice,
   MegatronBertForTokenClassification,
   MegatronBertForQuestionAnswering,
+  GPT2Model,
+  GPT2LMHeadModel,
+  GPT2ForSequenceClassification,
 } = modelClasses(nodeHost);
+
+export const {
+  AutoModel,
+  AutoModelForCausalLM,
+  AutoModelForMaskedLM,
+  AutoModelForMultipleChoice,
+  AutoModelForNextSentencePrediction,
+  AutoModelForPreTraining,
+  AutoModelForQuestionAnswering,
+  AutoModelForSequenceClassification,
+  AutoModelForTokenClassification,
+} = autoClasses(nodeHost);

@@ -1,5 +1,5 @@
 import { groupByLength } from './group-by-length.js';
-import type { AnyInputs } from './model-inputs.js';
+import { hasTokenTypes, type AnyInputs } from './model-inputs.js';
 import type { AnyOutputs } from './model-outputs.js';
 import { forward, type ForwardOptions, type LoadedModel } from './model.js';
 import type { Tensor } from './tensors.js';
@@ -7,6 +7,7 @@ import type { Tensor } from './tensors.js';
 /** One text, without an axis of the batch and without padding. */
 export interface Example {
   readonly input_ids: readonly number[];
+  /** Of no use to a model without types. */
   readonly token_type_ids?: readonly number[];
   /** Where logits are wanted; everywhere without it. */
   readonly prediction_positions?: readonly number[];
@@ -32,9 +33,9 @@ export async function forwardEach(
   for (const group of groupByLength(lengths, batch_tokens)) {
     const texts = group.map((place) => examples[place]!);
     const longest = Math.max(...texts.map(({ input_ids }) => input_ids.length));
-    const batch = batchOf(texts, longest);
+    const batch = batchOf(texts, longest, hasTokenTypes(model.config));
     const inputs = model.architecture === 'MegatronBertForMultipleChoice' ? oneChoiceEach(batch) : batch;
-    const outputs = await forward(model, inputs, options);
+    const outputs = await forward(model, inputs, { ...options, use_cache: false });
     group.forEach((place, row) => {
       results[place] = rowOf(outputs, row, texts[row]!, longest);
     });
@@ -51,7 +52,7 @@ const oneChoiceEach = (batch: AnyInputs): AnyInputs =>
     Object.entries(batch).map(([name, rows]) => [name, (rows as unknown[]).map((row) => [row])]),
   );
 
-function batchOf(texts: readonly Example[], longest: number): AnyInputs {
+function batchOf(texts: readonly Example[], longest: number, withTypes: boolean): AnyInputs {
   const counts = texts.map(({ prediction_positions }) => prediction_positions?.length ?? 0);
   const most = Math.max(...counts);
   return {
@@ -63,9 +64,11 @@ function batchOf(texts: readonly Example[], longest: number): AnyInputs {
         0,
       ),
     ),
-    token_type_ids: texts.map(({ input_ids, token_type_ids }) =>
-      pad(token_type_ids ?? input_ids.map(() => 0), longest, 0),
-    ),
+    ...(withTypes && {
+      token_type_ids: texts.map(({ input_ids, token_type_ids }) =>
+        pad(token_type_ids ?? input_ids.map(() => 0), longest, 0),
+      ),
+    }),
     ...(most > 0 && {
       prediction_positions: texts.map(({ prediction_positions }) => pad(prediction_positions ?? [], most, 0)),
     }),

@@ -1,8 +1,7 @@
 import { largestConfig, parseJsonObject } from '../checkpoint/json-object.js';
 import type { Int8Weight } from '../engine/engine.js';
 import { InputError } from '../errors.js';
-import type { ArchitectureName } from '../model/architectures.js';
-import { megatronBertConfig, type MegatronBertConfig } from '../model/config.js';
+import { architectures, type ArchitectureName } from '../model/architectures.js';
 import type { Host, ModelSource } from './model-source.js';
 import { matchWeights, type LoadingInfo } from './model-weights.js';
 import { modelParameters, type LoadedModel } from './model.js';
@@ -19,7 +18,8 @@ export async function fromPretrained(
   requireOneOf('device', options.device, ['cpu']);
   const source = await host.open(name, options);
   const { warn = console.warn } = options;
-  const config = await readConfig(source, options.config);
+  const { readConfig } = architectures[architecture];
+  const config = readConfig(...(await readConfigFields(source, options.config)));
   const addPoolingLayer = options.add_pooling_layer ?? true;
   const declared = modelParameters({ architecture, config, addPoolingLayer });
   const { weights, info } = matchWeights(declared, await source.findWeights(), {
@@ -48,18 +48,18 @@ function requireOneOf(name: string, value: string | undefined, known: readonly s
     throw new InputError(`${name}: expected ${known.join(' or ')}, found ${JSON.stringify(value)}`);
 }
 
-/** A model's configuration. @throws InputError naming the file, and the field that is wrong */
-export async function readConfig(
+/** The fields of a model's configuration, and their file. @throws InputError naming the file */
+export async function readConfigFields(
   source: ModelSource,
   overrides: Readonly<Record<string, unknown>> = {},
-): Promise<MegatronBertConfig> {
+): Promise<[fields: Readonly<Record<string, unknown>>, file: string]> {
   const found = await source.readText('config.json', largestConfig);
   if (!found) throw new InputError(`not a model folder: there is no ${source.name}/config.json`);
   const fields = parseJsonObject(found.file, found.text);
   // a number of labels replaces the labels that were there
   const { id2label, label2id, ...rest } = fields;
   const labels = 'num_labels' in overrides ? {} : { id2label, label2id };
-  return megatronBertConfig({ ...rest, ...labels, ...overrides }, found.file);
+  return [{ ...rest, ...labels, ...overrides }, found.file];
 }
 
 function report(
@@ -79,7 +79,7 @@ function report(
 }
 
 /** Pretrained models are there to be used without their heads. */
-const headOfOthers = /^(bert\.)?pooler\.|^cls\.|^classifier\.|^qa_outputs\./;
+const headOfOthers = /^(bert\.)?pooler\.|^(cls|classifier|qa_outputs|lm_head|score)\./;
 
 const list = (names: readonly string[]) =>
   names.length > 8 ? `${names.slice(0, 8).join(', ')} and ${names.length - 8} more` : names.join(', ');

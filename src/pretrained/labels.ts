@@ -1,7 +1,7 @@
 import type { HostTensor } from '../engine/engine.js';
 import { InputError } from '../errors.js';
 import { resolveDimension } from '../graph/dimension.js';
-import { labelCount, type MegatronBertConfig } from '../model/config.js';
+import { labelCount, type TransformerConfig } from '../model/config.js';
 import type { LabelType } from '../model/inputs.js';
 import { ignoredLabel } from '../model/losses.js';
 import type { AnyInputs, Sizes } from './model-inputs.js';
@@ -80,9 +80,9 @@ function shifted({ dims, data }: HostTensor, sequence: number): HostTensor {
 
 /** The configuration's `problem_type`, or the one that transformers infers from labels. */
 export function problemType(
-  config: MegatronBertConfig,
+  config: TransformerConfig,
   labels: NumericInput,
-): NonNullable<MegatronBertConfig['problem_type']> {
+): NonNullable<TransformerConfig['problem_type']> {
   if (config.problem_type) return config.problem_type;
   if (labelCount(config) === 1) return 'regression';
   const isFloat = isTensorLike(labels) && labels.data instanceof Float32Array;

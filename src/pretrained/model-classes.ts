@@ -1,7 +1,7 @@
 import { generate, type Generated, type GenerationInputs } from '../generation/generate.js';
 import type { GenerationOptions } from '../generation/options.js';
 import type { ArchitectureName } from '../model/architectures.js';
-import type { MegatronBertConfig } from '../model/config.js';
+import type { TransformerConfig } from '../model/config.js';
 import { parameterCount } from '../model/initial-values.js';
 import { forwardEach, type Example, type ForwardEachOptions } from './forward-each.js';
 import { fromPretrained } from './from-pretrained.js';
@@ -17,7 +17,7 @@ import type { Cube, Matrix, Tensor, Vector } from './tensors.js';
 
 /** A model in memory, ready to compute. */
 export interface PretrainedModel<Inputs = BodyInputs, Outputs = LayerOutputs> {
-  readonly config: MegatronBertConfig;
+  readonly config: TransformerConfig;
   /** What of the class and the file did not fit. */
   readonly loading_info: LoadingInfo;
   /**
@@ -72,7 +72,7 @@ function wrap<Inputs extends BodyInputs<unknown, unknown>, Outputs>(
     num_parameters: ({ exclude_embeddings = false } = {}) => {
       const declared = [...modelParameters(model)];
       const counted = declared.filter(
-        ([name]) => !exclude_embeddings || !/embeddings\.\w+\.weight$/.test(name),
+        ([name]) => !exclude_embeddings || !/(embeddings\.\w+|\bwte|\bwpe)\.weight$/.test(name),
       );
       return parameterCount(counted.map(([, parameter]) => parameter));
     },
@@ -119,8 +119,8 @@ const pretrainedClass = <Inputs extends BodyInputs<unknown, unknown>, Outputs>(
   },
 });
 
-function causalClass(host: Host) {
-  const plain = pretrainedClass<CausalInputs, Logits>(host, 'MegatronBertForCausalLM');
+function causalClass(host: Host, architecture: ArchitectureName) {
+  const plain = pretrainedClass<CausalInputs, Logits>(host, architecture);
   return {
     async from_pretrained(name: string, options?: FromPretrainedOptions): Promise<CausalLanguageModel> {
       const model = await plain.from_pretrained(name, options);
@@ -195,7 +195,19 @@ export const modelClasses = (host: Host) => ({
   >(host, 'MegatronBertForQuestionAnswering'),
 
   /** logits [batch, sequence, vocabulary] */
-  MegatronBertForCausalLM: causalClass(host),
+  MegatronBertForCausalLM: causalClass(host, 'MegatronBertForCausalLM'),
+
+  /** last_hidden_state [batch, sequence, hidden] */
+  GPT2Model: pretrainedClass<BodyInputs, { readonly last_hidden_state: Tensor }>(host, 'GPT2Model'),
+
+  /** logits [batch, sequence, vocabulary] */
+  GPT2LMHeadModel: causalClass(host, 'GPT2LMHeadModel'),
+
+  /** labels [batch], or [batch, labels] of numbers for several at once; logits [batch, labels] */
+  GPT2ForSequenceClassification: pretrainedClass<BodyInputs & Labelled<Vector | Matrix>, Logits>(
+    host,
+    'GPT2ForSequenceClassification',
+  ),
 });
 
 export type ModelClasses = ReturnType<typeof modelClasses>;

@@ -1,8 +1,8 @@
 /** What a call brings, checked and laid out for the graph, with transformers' defaults. */
 import type { HostTensor } from '../engine/engine.js';
 import { InputError } from '../errors.js';
-import type { Architecture } from '../model/architectures.js';
-import { headCount, headSize, type MegatronBertConfig } from '../model/config.js';
+import type { Architecture } from '../model/architecture.js';
+import { headCount, headSize, type TransformerConfig } from '../model/config.js';
 import { cacheName, type Given } from '../model/inputs.js';
 import { givenName, prepareLabels } from './labels.js';
 import {
@@ -34,7 +34,7 @@ export interface BodyInputs<Text = Matrix, Vectors = Cube> {
   readonly inputs_embeds?: Vectors;
   /** 1 for a token, 0 for padding; [batch, sequence, keys] says what each token sees. All ones by default. */
   readonly attention_mask?: Text | Vectors;
-  /** All zeros by default. */
+  /** All zeros by default; GPT-2 has none. */
   readonly token_type_ids?: Text;
   /** 0, 1, 2 … by default, after those of a cache. */
   readonly position_ids?: Text;
@@ -66,11 +66,15 @@ export interface Sizes {
 /** @throws InputError naming the input, what was expected and what was found */
 export function prepareInputs(
   architecture: Architecture,
-  config: MegatronBertConfig,
+  config: TransformerConfig,
   inputs: AnyInputs,
 ): PreparedInputs {
   const labels = architecture.labels(config);
-  const known = new Set(['prediction_positions', ...bodyInputNames, ...Object.keys(labels).map(givenName)]);
+  const known = new Set([
+    'prediction_positions',
+    ...bodyInputNames.filter((name) => name !== 'token_type_ids' || hasTokenTypes(config)),
+    ...Object.keys(labels).map(givenName),
+  ]);
   for (const [name, value] of Object.entries(inputs))
     if (!known.has(name) && value !== undefined)
       throw new InputError(`${name}: this class takes no such input, but ${[...known].join(', ')}`);
@@ -83,6 +87,7 @@ export function prepareInputs(
     ...distanceTensors(sizes, encoder.encoder_hidden_states?.dims[1], config),
     ...prepareLabels(labels, inputs, sizes),
   };
+  if (architecture.readsLastToken) tensors.last_positions = lastRows(tensors, sizes, config);
   if (inputs.head_mask) tensors.head_mask = headMask(inputs.head_mask, config);
   if (inputs.prediction_positions)
     tensors.prediction_positions = predictionRows(inputs.prediction_positions as NumericInput, sizes);
@@ -107,7 +112,10 @@ const bodyInputNames = [
   'past_key_values',
 ];
 
-function sizesOf(inputs: AnyInputs, { leading }: Architecture, config: MegatronBertConfig): Sizes {
+/** Whether the model tells a text's segments apart. */
+export const hasTokenTypes = ({ type_vocab_size }: TransformerConfig) => type_vocab_size > 0;
+
+function sizesOf(inputs: AnyInputs, { leading }: Architecture, config: TransformerConfig): Sizes {
   const { input_ids, inputs_embeds, past_key_values } = inputs;
   const [name, text] = input_ids
     ? (['input_ids', input_ids] as const)
@@ -135,7 +143,7 @@ function sizesOf(inputs: AnyInputs, { leading }: Architecture, config: MegatronB
 function textTensors(
   inputs: AnyInputs,
   { leading, sequence, past }: Sizes,
-  config: MegatronBertConfig,
+  config: TransformerConfig,
 ): Record<string, HostTensor> {
   const text = [...leading, sequence];
   const keys = past + sequence;
@@ -152,7 +160,9 @@ function textTensors(
     ...(inputs.input_ids
       ? { input_ids: integers('input_ids', config.vocab_size, () => 0) }
       : { inputs_embeds: toFloats('inputs_embeds', inputs.inputs_embeds!) }),
-    token_type_ids: integers('token_type_ids', config.type_vocab_size, () => 0),
+    ...(hasTokenTypes(config) && {
+      token_type_ids: integers('token_type_ids', config.type_vocab_size, () => 0),
+    }),
     position_ids: integers('position_ids', config.max_position_embeddings, (place) => past + place),
     attention_mask: inputs.attention_mask
       ? requireDims(
@@ -168,7 +178,7 @@ function textTensors(
 function cacheTensors(
   { past_key_values }: AnyInputs,
   { leading, past }: Sizes,
-  config: MegatronBertConfig,
+  config: TransformerConfig,
 ): Record<string, HostTensor> {
   if (!past_key_values) return {};
   if (past_key_values.length !== config.num_hidden_layers)
@@ -189,7 +199,7 @@ function cacheTensors(
 function encoderInputs(
   inputs: AnyInputs,
   { leading, sequence }: Sizes,
-  config: MegatronBertConfig,
+  config: TransformerConfig,
 ): Record<string, HostTensor> {
   if (!inputs.encoder_hidden_states) return {};
   if (!config.add_cross_attention)
@@ -212,7 +222,7 @@ function encoderInputs(
 function distanceTensors(
   { sequence, past }: Sizes,
   encoderLength: number | undefined,
-  { is_decoder, position_embedding_type }: MegatronBertConfig,
+  { is_decoder, position_embedding_type }: TransformerConfig,
 ): Record<string, HostTensor> {
   const isRelative = position_embedding_type !== 'absolute';
   const distances = (keys: number): HostTensor => ({
@@ -228,7 +238,7 @@ function distanceTensors(
 /** [heads] or [layers, heads] → [layers, heads] */
 function headMask(
   given: NumericInput,
-  { num_hidden_layers: layers, num_attention_heads: heads }: MegatronBertConfig,
+  { num_hidden_layers: layers, num_attention_heads: heads }: TransformerConfig,
 ): HostTensor {
   const { dims, data } = requireDims('head_mask', toFloats('head_mask', given), [heads], [layers, heads]);
   const row = [...data];
@@ -244,4 +254,19 @@ function predictionRows(given: NumericInput, { leading, sequence }: Sizes): Host
   const count = dims[1] ?? 0;
   requireDims('prediction_positions', { dims, data }, [leading[0]!, count]);
   return { dims, data: (data as Int32Array).map((place, i) => Math.floor(i / count) * sequence + place) };
+}
+
+/** The last token of each text that is no padding, as rows of all texts. */
+function lastRows(
+  { input_ids, attention_mask }: Readonly<Record<string, HostTensor>>,
+  { leading, sequence, past }: Sizes,
+  { pad_token_id }: TransformerConfig,
+): HostTensor {
+  const [texts] = leading as [number];
+  const isToken = (text: number, place: number) =>
+    attention_mask!.data[text * (past + sequence) + past + place] === 1 &&
+    input_ids?.data[text * sequence + place] !== pad_token_id;
+  const places = Array.from({ length: sequence }, (_, place) => place);
+  const lastOf = (text: number) => places.findLast((place) => isToken(text, place)) ?? 0;
+  return { dims: [texts], data: Int32Array.from({ length: texts }, (_, i) => i * sequence + lastOf(i)) };
 }

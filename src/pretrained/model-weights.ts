@@ -64,16 +64,24 @@ export function matchWeights(
 }
 
 const tiedTo: Readonly<Record<string, string>> = {
+  'transformer.wte.weight': 'lm_head.weight',
   'bert.embeddings.word_embeddings.weight': 'cls.predictions.decoder.weight',
   'cls.predictions.bias': 'cls.predictions.decoder.bias',
 };
 
+/** What head classes keep their bodies under. */
+const bodyPrefixes = ['bert.', 'transformer.'];
+
 /**
- * Under which names a parameter may be stored: a head class keeps its body under `bert.` and a bare body does not,
+ * Under which names a parameter may be stored: a head class keeps its body under a prefix and a bare body does not,
  * old files call layer norms' parameters gamma and beta, and of tied ones either may be there.
  */
 export function storedNames(name: string): string[] {
-  const prefixed = name.startsWith('bert.') ? [name, name.slice('bert.'.length)] : [name, `bert.${name}`];
+  const own = bodyPrefixes.find((prefix) => name.startsWith(prefix));
+  const prefixed =
+    own === undefined
+      ? [name, ...bodyPrefixes.map((prefix) => prefix + name)]
+      : [name, name.slice(own.length)];
   const old = prefixed.map((candidate) =>
     candidate.replace(/\bln\.weight$|LayerNorm\.weight$/, (end) => end.replace('weight', 'gamma')),
   );
@@ -83,9 +91,9 @@ export function storedNames(name: string): string[] {
   return [...prefixed, ...older, ...(tiedTo[name] === undefined ? [] : [tiedTo[name]])];
 }
 
-/** What files hold besides parameters: a table of positions, and tied parameters a second time. */
+/** What files hold besides parameters: a table of positions, GPT-2's causal masks, and tied parameters a second time. */
 function isRedundant(name: string, declared: ReadonlyMap<string, Parameter>): boolean {
-  if (name.endsWith('embeddings.position_ids')) return true;
+  if (/embeddings\.position_ids$|\bh\.\d+\.attn\.(masked_)?bias$/.test(name)) return true;
   const first = Object.entries(tiedTo).find(([, second]) => second === name)?.[0];
   return first !== undefined && declared.has(first);
 }

@@ -2,8 +2,9 @@ import type { Engine, FloatWeight, HostTensor, Int8Weight, LoadedProgram, Weight
 import { InputError } from '../errors.js';
 import { input } from '../graph/functions.js';
 import { makeProgram } from '../graph/program.js';
-import { architectures, dynamicRun, type ArchitectureName, type Outputs } from '../model/architectures.js';
-import type { MegatronBertConfig } from '../model/config.js';
+import { dynamicRun, type Outputs } from '../model/architecture.js';
+import { architectures, type ArchitectureName } from '../model/architectures.js';
+import type { TransformerConfig } from '../model/config.js';
 import { bodyInputTypes, type Given } from '../model/inputs.js';
 import { flattenParameters, type Parameter, type ParameterTree } from '../model/parameters.js';
 import { singleRank } from '../model/run.js';
@@ -25,7 +26,7 @@ export interface ForwardOptions {
 /** A class of model with its configuration and weights, and the programs that calls have needed so far. */
 export interface LoadedModel {
   readonly architecture: ArchitectureName;
-  config: MegatronBertConfig;
+  config: TransformerConfig;
   readonly engine: Engine;
   readonly weights: Map<string, FloatWeight>;
   /** 8-bit forms of some of the weights, which take their place in products. */
@@ -53,7 +54,7 @@ export async function forward(
   options: ForwardOptions = {},
 ): Promise<AnyOutputs> {
   const { labels } = inputs as { labels?: unknown };
-  if (model.architecture === 'MegatronBertForSequenceClassification' && labels)
+  if (model.architecture.endsWith('ForSequenceClassification') && labels)
     model.config = { ...model.config, problem_type: problemType(model.config, labels as never) };
   const { config } = model;
   const { tensors, given } = prepareInputs(architectures[model.architecture], config, inputs);
@@ -73,7 +74,12 @@ export async function forward(
   return collectOutputs(results);
 }
 
-const cachingClasses: readonly ArchitectureName[] = ['MegatronBertModel', 'MegatronBertForCausalLM'];
+const cachingClasses: readonly ArchitectureName[] = [
+  'MegatronBertModel',
+  'MegatronBertForCausalLM',
+  'GPT2Model',
+  'GPT2LMHeadModel',
+];
 
 /** Frees what calls have needed so far; the next ones make it anew. */
 export async function releasePrograms({ programs }: LoadedModel): Promise<void> {

@@ -30,6 +30,7 @@ export async function quantizeWeights(
   warn: (message: string) => void,
 ): Promise<Map<string, Int8Weight>> {
   const chosen = [...declared].filter(([name]) => isQuantized(name, declared));
+  if (chosen.length === 0) throw new InputError("dtype: expected 'fp32' for GPT-2, found 'int8'");
   const first = weights.get(chosen[0]![0])!;
   if (!('folder' in first)) throw new InputError("dtype 'int8' needs weights that lie in a file");
   const file = path.join(first.folder, first.file.replace(/(\.safetensors|\.bin)?$/, '.int8.safetensors'));

@@ -4,7 +4,7 @@ import { modelParameters, releasePrograms, type LoadedModel } from './model.js';
 
 /** Everything that has a row for each token. */
 const vocabularyWeights =
-  /(^|\.)embeddings\.word_embeddings\.weight$|^cls\.predictions\.(bias|decoder\.weight)$/;
+  /(^|\.)(embeddings\.word_embeddings|wte)\.weight$|^cls\.predictions\.(bias|decoder\.weight)$|^lm_head\.weight$/;
 
 /**
  * Gives the vocabulary another size: the first rows stay, and each new one is the mean of the old (transformers

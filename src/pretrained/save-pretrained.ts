@@ -2,7 +2,8 @@ import { mkdir, realpath, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { FloatWeight } from '../engine/engine.js';
 import { InputError } from '../errors.js';
-import type { MegatronBertConfig } from '../model/config.js';
+import type { TransformerConfig } from '../model/config.js';
+import { gpt2Fields, type Gpt2Config } from '../model/gpt2-config.js';
 import { largestShard, writeModelFiles, type SizedEntry } from './model-files.js';
 import { modelParameters, type LoadedModel } from './model.js';
 import { readStored } from './weight-values.js';
@@ -60,10 +61,11 @@ function toEntry(name: string, shape: readonly number[], weight: FloatWeight): S
 }
 
 /** As transformers writes it: keys sorted, labels only where they have names. */
-export function configJson(config: MegatronBertConfig, architecture: string): string {
+export function configJson(config: TransformerConfig, architecture: string): string {
   const isNamed = JSON.stringify(Object.values(config.id2label)) !== '["LABEL_0","LABEL_1"]';
   const omitted = ['num_labels', ...(isNamed ? [] : ['id2label', 'label2id'])];
-  const fields = Object.entries({ ...config, architectures: [architecture] });
+  const own = config.model_type === 'gpt2' ? gpt2Fields(config as Gpt2Config) : config;
+  const fields = Object.entries({ ...own, architectures: [architecture] });
   const written = fields.filter(([name]) => !omitted.includes(name));
   const sorted = Object.fromEntries(written.sort(([a], [b]) => (a < b ? -1 : 1)));
   return `${JSON.stringify(sorted, null, 2)}\n`;

@@ -1,7 +1,8 @@
 import { InputError } from '../errors.js';
 import { architectures, type ArchitectureName } from '../model/architectures.js';
 import * as classes from './classes.js';
-import { readConfig } from './from-pretrained.js';
+import { classFor } from './auto-classes.js';
+import { readConfigFields } from './from-pretrained.js';
 import { nodeHost } from './node-host.js';
 import type { FromPretrainedOptions } from './options.js';
 import type { Tensor } from './tensors.js';
@@ -66,12 +67,13 @@ const names = Object.keys(architectures) as ArchitectureName[];
 
 /** By the class that the configuration names. */
 async function checkClass(model: string, options: FromPretrainedOptions): Promise<Check[]> {
-  const { architectures: named, vocab_size } = await readConfig(
-    await nodeHost.open(model, options),
-    options.config,
-  );
+  const source = await nodeHost.open(model, options);
+  const [fields, file] = await readConfigFields(source, options.config);
+  const named = fields.architectures;
   const name =
-    names.find((candidate) => Array.isArray(named) && named.includes(candidate)) ?? 'MegatronBertModel';
+    names.find((candidate) => Array.isArray(named) && named.includes(candidate)) ??
+    (await classFor('AutoModel', source, options));
+  const { vocab_size } = architectures[name].readConfig(fields, file);
   const loaded = await classes[name].from_pretrained(model, {
     warn: () => undefined,
     ...options,

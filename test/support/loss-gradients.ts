@@ -3,8 +3,8 @@ import { resolveDimension } from '../../src/graph/dimension.js';
 import { input } from '../../src/graph/functions.js';
 import { gradient } from '../../src/graph/gradient.js';
 import { makeProgram } from '../../src/graph/program.js';
-import { architectures, dynamicRun } from '../../src/model/architectures.js';
-import { megatronBertConfig } from '../../src/model/config.js';
+import { dynamicRun } from '../../src/model/architecture.js';
+import { architectures } from '../../src/model/architectures.js';
 import { bodyInputTypes } from '../../src/model/inputs.js';
 import { singleRank } from '../../src/model/run.js';
 import { problemType } from '../../src/pretrained/labels.js';
@@ -15,12 +15,13 @@ import type { ModelCase } from './model-cases.js';
 /** The gradients of a case's loss, computed as training does: with known sizes and buffers of the engine. */
 export async function lossGradients(
   engine: Engine,
-  { class: name, model, config: overrides }: ModelCase,
+  { folder, class: name, model, config: overrides }: ModelCase,
   inputs: AnyInputs,
   wanted: ReadonlyMap<string, unknown>,
 ): Promise<Map<string, ArrayLike<number>>> {
-  const saved = readJson(fixture(`models/${model}/config.json`)) as object;
-  const given = megatronBertConfig({ ...saved, ...overrides });
+  const files = fixture(`${folder}models/${model}`);
+  const saved = readJson(`${files}/config.json`) as object;
+  const given = architectures[name].readConfig({ ...saved, ...overrides }, model);
   const config = inputs.labels
     ? { ...given, problem_type: problemType(given, inputs.labels as never) }
     : given;
@@ -62,7 +63,7 @@ export async function lossGradients(
     Object.fromEntries(parameters.map(([parameter], i) => [parameter, gradients[i]!])),
   );
 
-  const weights = await readTensors(fixture(`models/${model}/model.safetensors`));
+  const weights = await readTensors(`${files}/model.safetensors`);
   const buffers: Record<string, Buffer> = {};
   for (const [inputName, node] of program.inputs) {
     buffers[inputName] = engine.allocate([node])[0];

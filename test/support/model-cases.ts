@@ -3,8 +3,10 @@ import type { AnyInputs, LayerKeyValues } from '../../src/pretrained/model-input
 import type { Tensor } from '../../src/pretrained/tensors.js';
 import type { NumberTensor } from './fixture.js';
 
-/** One entry of test/fixtures/cases/cases.json. */
+/** One entry of test/fixtures/cases/cases.json, or of GPT-2's. */
 export interface ModelCase {
+  /** Of the fixtures. */
+  readonly folder: string;
   readonly name: string;
   readonly class: ArchitectureName;
   readonly model: string;
