@@ -27,6 +27,18 @@ export function partLayout(
   return { outer: sizeOf(shape.slice(0, axis)) * sections, run, stride, start: index * run };
 }
 
+/** A tensor, and how ranks share it; each has all of it where there is no partition. */
+export interface Partitioned {
+  readonly shape: KnownShape;
+  /** The axis along which they hold equal parts. */
+  readonly partition?: number;
+  /** Equal sections of that axis, each of which is split so: queries, keys and values in one matrix. */
+  readonly sections?: number;
+}
+
+export const layoutOf = ({ shape, partition, sections }: Partitioned, ranks: number, rank: number) =>
+  partLayout(shape, partition, ranks, rank, sections);
+
 export function takePart(
   whole: Float32Array,
   { outer, run, stride, start }: PartLayout,

@@ -1,10 +1,13 @@
-/** The whole model, dropout on: what the engine's backward programs give against finite differences of the plain evaluator. */
+/** Whole models, dropout on: what the engine's backward programs give against finite differences of the plain evaluator. */
 import { afterAll, expect, test } from 'vitest';
 import { openEngine } from '../src/engine/node.js';
 import { input } from '../src/graph/functions.js';
 import { makeProgram } from '../src/graph/program.js';
-import { hiddenInput, pretrainingBlocks } from '../src/model/blocks.js';
-import { megatronBertConfig } from '../src/model/config.js';
+import type { Value } from '../src/graph/value.js';
+import { hiddenInput, pretrainingBlocks, type Block } from '../src/model/blocks.js';
+import { megatronBertConfig, type TransformerConfig } from '../src/model/config.js';
+import { gpt2Blocks } from '../src/model/gpt2-blocks.js';
+import { gpt2Config } from '../src/model/gpt2-config.js';
 import { flattenParameters } from '../src/model/parameters.js';
 import { singleRank } from '../src/model/run.js';
 import { randomBits, randomKey, randomNormal } from '../src/random.js';
@@ -15,7 +18,16 @@ import { evaluate, type Numbers } from './support/evaluate.js';
 const engine = openEngine({ threads: 1 });
 afterAll(() => engine.release());
 
-const config = megatronBertConfig({
+const run = {
+  batchSize: 2,
+  sequenceLength: 6,
+  tensor: singleRank,
+  dropoutKey: input('dropout_key', [2], 'int32'),
+};
+const input_ids = [1, 5, 3, 9, 2, 0, 1, 7, 7, 11, 4, 2];
+type Batch = Readonly<Record<string, Numbers>>;
+
+const bert = megatronBertConfig({
   vocab_size: 12,
   hidden_size: 8,
   num_hidden_layers: 2,
@@ -26,16 +38,8 @@ const config = megatronBertConfig({
   attention_probs_dropout_prob: 0.2,
   layer_norm_eps: 1e-5,
 });
-const run = {
-  batchSize: 2,
-  sequenceLength: 6,
-  tensor: singleRank,
-  dropoutKey: input('dropout_key', [2], 'int32'),
-};
-const hidden = hiddenInput(config, run);
-const blocks = pretrainingBlocks(config, { predictionCount: 4 });
-const batch = {
-  input_ids: [1, 5, 3, 9, 2, 0, 1, 7, 7, 11, 4, 2],
+const bertBatch = {
+  input_ids,
   token_type_ids: [0, 0, 0, 1, 1, 0, 0, 0, 1, 1, 1, 1],
   attention_mask: [1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1],
   position_ids: [0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5],
@@ -43,10 +47,29 @@ const batch = {
   prediction_positions: [2, 7, 9, -1],
   prediction_labels: [6, 8, 3, -100],
 };
+
+const gpt2 = gpt2Config({
+  vocab_size: 12,
+  n_embd: 8,
+  n_layer: 2,
+  n_head: 2,
+  n_inner: 12,
+  n_positions: 7,
+  resid_pdrop: 0.2,
+  attn_pdrop: 0.2,
+  embd_pdrop: 0.1,
+});
+const gpt2Batch = { input_ids, labels: [5, 3, 9, 2, 0, -100, 7, 7, 11, 4, 2, 3] };
+
 const dropoutKey = (block: number) => randomKey(3, block);
 
 /** The loss in float64, block by block, from parameters by their state-dict names. */
-function lossOf(parameters: ReadonlyMap<string, Numbers>): number {
+function lossOf(
+  blocks: readonly Block[],
+  hidden: Value,
+  batch: Batch,
+  parameters: ReadonlyMap<string, Numbers>,
+): number {
   let state: Numbers = [];
   for (const [i, block] of blocks.entries()) {
     const program = makeProgram(block.outputs(run, hidden));
@@ -66,7 +89,12 @@ function lossOf(parameters: ReadonlyMap<string, Numbers>): number {
   throw new Error('no block gave a loss');
 }
 
-test('gradients of all parameters', async () => {
+test.each<[string, Block[], TransformerConfig, Batch]>([
+  ['MegatronBERT', pretrainingBlocks(bert, { predictionCount: 4 }), bert, bertBatch],
+  ['GPT-2', gpt2Blocks(gpt2), gpt2, gpt2Batch],
+  ['GPT-2 untied', gpt2Blocks({ ...gpt2, tie_word_embeddings: false }), gpt2, gpt2Batch],
+])('gradients of all parameters of %s', async (_, blocks, config, batch) => {
+  const hidden = hiddenInput(config, run);
   const own = allocateParameters(engine, blocks, singleRank, 0);
   const parameters = new Map<string, Numbers>();
   for (const [name, { value, declaration }] of own) {
@@ -82,7 +110,7 @@ test('gradients of all parameters', async () => {
     Object.entries(batch).map(([name, numbers]) => [name, Int32Array.from(numbers)]),
   );
   const { loss } = await chain.forward(data, dropoutKey);
-  expect(loss).toBeCloseTo(lossOf(parameters), 5);
+  expect(loss).toBeCloseTo(lossOf(blocks, hidden, batch, parameters), 5);
   await chain.backward(1, new Set());
 
   const step = 1e-5;
@@ -92,6 +120,9 @@ test('gradients of all parameters', async () => {
     const slope = (direction: (i: number) => number) => {
       const moved = (by: number) =>
         lossOf(
+          blocks,
+          hidden,
+          batch,
           new Map(parameters).set(
             name,
             numbers.map((x, i) => x + by * direction(i)),

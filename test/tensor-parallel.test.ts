@@ -4,12 +4,15 @@ import { forwardBackward } from '../src/graph/gradient.js';
 import { input } from '../src/graph/functions.js';
 import { makeProgram, type Program } from '../src/graph/program.js';
 import { sizeOf, type Node, type Value } from '../src/graph/value.js';
-import { hiddenInput, pretrainingBlocks } from '../src/model/blocks.js';
+import { hiddenInput, pretrainingBlocks, type Block } from '../src/model/blocks.js';
 import { megatronBertConfig } from '../src/model/config.js';
+import { gpt2Blocks } from '../src/model/gpt2-blocks.js';
+import { gpt2Config } from '../src/model/gpt2-config.js';
+import { gpt2LayerParameters } from '../src/model/gpt2.js';
 import { flattenParameters, partShape } from '../src/model/parameters.js';
 import type { Run } from '../src/model/run.js';
 import { vocabParallelCrossEntropy, vocabParallelEmbedding } from '../src/model/tensor-parallel.js';
-import { partLayout, takePart } from '../src/partition.js';
+import { layoutOf, takePart, type Partitioned } from '../src/partition.js';
 import { evaluateRanks, type Numbers } from './support/evaluate.js';
 import { randomNumbers } from './support/op-cases.js';
 
@@ -23,7 +26,20 @@ const config = megatronBertConfig({
   hidden_dropout_prob: 0.3,
   attention_probs_dropout_prob: 0.3,
 });
-const layer = pretrainingBlocks(config, { predictionCount: 1 }).find(({ kind }) => kind === 'layer')!;
+const gpt2 = gpt2Config({
+  vocab_size: 16,
+  n_embd: 8,
+  n_layer: 2,
+  n_head: 4,
+  n_inner: 12,
+  n_positions: 5,
+  resid_pdrop: 0.3,
+  attn_pdrop: 0.3,
+});
+const layers = {
+  MegatronBERT: pretrainingBlocks(config, { predictionCount: 1 })[1]!,
+  'GPT-2': gpt2Blocks(gpt2)[1]!,
+};
 
 const runOn = (size: number, rank: number): Run => ({
   batchSize: 2,
@@ -32,7 +48,7 @@ const runOn = (size: number, rank: number): Run => ({
   dropoutKey: input('dropout_key', [2], 'int32'),
 });
 
-function layerPrograms(size: number, rank: number) {
+function layerPrograms(layer: Block, size: number, rank: number) {
   const run = runOn(size, rank);
   const outputs = layer.outputs(run, hiddenInput(config, run));
   const wrt = [...makeProgram(outputs).inputs.values()].filter(({ dtype }) => dtype === 'float32');
@@ -42,8 +58,8 @@ function layerPrograms(size: number, rank: number) {
 const reductions = ({ nodes }: Program) =>
   nodes.filter(({ op }) => op === 'allReduce').map(({ shape, attributes }) => ({ shape, ...attributes }));
 
-describe('communication of a layer', () => {
-  const { forward, backward } = layerPrograms(2, 0);
+describe.each(Object.entries(layers))('communication of a layer of %s', (_, layer) => {
+  const { forward, backward } = layerPrograms(layer, 2, 0);
   const wholeActivation = { shape: [10, 8], group: 'tensor', size: 2, reduction: 'sum' };
 
   test('two all-reduces forward and two backward, each of batch × sequence × hidden', () => {
@@ -58,26 +74,24 @@ describe('communication of a layer', () => {
       [...communications(forward), ...communications(backward)].filter(({ op }) => op.startsWith('all'))
         .length,
     ).toBe(4);
-    const alone = layerPrograms(1, 0);
+    const alone = layerPrograms(layer, 1, 0);
     expect([...communications(alone.forward), ...communications(alone.backward)]).toEqual([]);
   });
 });
 
 /** The part of a parameter that a rank holds. */
-function partOf(
-  numbers: Numbers,
-  shape: readonly number[],
-  axis: number | undefined,
-  size: number,
-  rank: number,
-): Numbers {
-  if (axis === undefined) return numbers;
+function partOf(numbers: Numbers, parameter: Partitioned, size: number, rank: number): Numbers {
+  if (parameter.partition === undefined) return numbers;
   const part = new Float32Array(numbers.length / size);
-  takePart(Float32Array.from(numbers), partLayout(shape, axis, size, rank), part);
+  takePart(Float32Array.from(numbers), layoutOf(parameter, size, rank), part);
   return [...part];
 }
 
-test.each([2, 4])('a layer and its gradients, dropout on, split over %i ranks', (size) => {
+const splits = Object.entries(layers).flatMap(([name, layer]) =>
+  [2, 4].map((size) => [name, size, layer] as const),
+);
+
+test.each(splits)('a layer of %s and its gradients, dropout on, split over %i ranks', (_, size, layer) => {
   const declared = new Map(flattenParameters(layer.parameters));
   const whole: Record<string, Numbers> = {
     attention_mask: [1, 1, 1, 1, 1, 1, 1, 1, 0, 0],
@@ -90,13 +104,13 @@ test.each([2, 4])('a layer and its gradients, dropout on, split over %i ranks', 
 
   const evaluateLayer = (ranks: number) => {
     const programs = Array.from({ length: ranks }, (_, rank) => {
-      const { outputs, wrt } = layerPrograms(ranks, rank);
+      const { outputs, wrt } = layerPrograms(layer, ranks, rank);
       return programOf(outputs.hidden!, wrt);
     });
     const inputs = programs.map((_, rank) => {
-      const own = [...declared].map(([name, { shape, partition }]) => [
+      const own = [...declared].map(([name, parameter]) => [
         name,
-        partOf(whole[name]!, shape, partition, ranks, rank),
+        partOf(whole[name]!, parameter, ranks, rank),
       ]);
       return { ...whole, ...Object.fromEntries(own) } as Record<string, Numbers>;
     });
@@ -107,9 +121,7 @@ test.each([2, 4])('a layer and its gradients, dropout on, split over %i ranks', 
   for (const [rank, outputs] of found.entries())
     for (const [name, numbers] of Object.entries(outputs)) {
       const parameter = declared.get(name.replace('gradient.', ''));
-      const reference = parameter
-        ? partOf(expected![name]!, parameter.shape, parameter.partition, size, rank)
-        : expected![name]!;
+      const reference = parameter ? partOf(expected![name]!, parameter, size, rank) : expected![name]!;
       expect(numbers.length).toBe(parameter ? sizeOf(partShape(parameter, size)) : reference.length);
       numbers.forEach((x, i) => {
         expect(x, `${name} of rank ${rank}`).toBeCloseTo(reference[i]!, 5);
@@ -129,6 +141,22 @@ function programOf(output: Value, wrt: readonly Node<'input'>[]): Program {
   );
 }
 
+test("a rank's part of GPT-2's fused matrix has its heads' queries, keys and values", () => {
+  const { c_attn } = gpt2LayerParameters(gpt2, 0).attn;
+  const [inputs, width, ranks] = [8, 8, 2];
+  const names = ['q', 'k', 'v'].flatMap((name) => Array.from({ length: width }, (_, i) => `${name}${i}`));
+  const numbers = Array.from({ length: inputs }, (_, row) =>
+    names.map((_, column) => 100 * row + column),
+  ).flat();
+  const second = partOf(numbers, c_attn.weight, ranks, 1);
+  const expected = Array.from({ length: inputs }, (_, row) =>
+    ['q', 'k', 'v'].flatMap((name) => [4, 5, 6, 7].map((i) => 100 * row + names.indexOf(`${name}${i}`))),
+  ).flat();
+  expect(second).toEqual(expected);
+  const bias = partOf(numbers.slice(0, 24), c_attn.bias, ranks, 1);
+  expect(bias).toEqual(expected.slice(0, 12));
+});
+
 describe('the vocabulary split over ranks', () => {
   const ids = [0, 3, 4, 15, 8];
 
@@ -145,7 +173,10 @@ describe('the vocabulary split over ranks', () => {
     );
     const results = evaluateRanks(
       programs,
-      programs.map((_, rank) => ({ ids, table: partOf(table, [16, 3], 0, size, rank) })),
+      programs.map((_, rank) => ({
+        ids,
+        table: partOf(table, { shape: [16, 3], partition: 0 }, size, rank),
+      })),
     );
     for (const { y } of results) expect(y).toEqual(ids.flatMap((id) => table.slice(3 * id, 3 * id + 3)));
   });
@@ -166,7 +197,7 @@ describe('the vocabulary split over ranks', () => {
       const inputs = programs.map((_, rank) => ({
         labels: ids,
         'gradient.loss': [1, 1, 1, 1, 1],
-        logits: partOf(logits, [5, 16], 1, size, rank),
+        logits: partOf(logits, { shape: [5, 16], partition: 1 }, size, rank),
       }));
       const forward = evaluateRanks(
         programs.map((p) => p.forward),

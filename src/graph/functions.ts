@@ -42,6 +42,9 @@ export function constant(value: number, dtype: DType = 'float32'): Value {
   return { op: 'constant', inputs: [], attributes: { value }, shape: [], dtype };
 }
 
+/** int32[size]: 0, 1, 2 … */
+export const iota = (size: number) => apply('iota', [], { size });
+
 function operands(a: Operand, b: Operand): [Value, Value] {
   const dtype = typeof a !== 'number' ? a.dtype : typeof b !== 'number' ? b.dtype : 'float32';
   const lift = (x: Operand) => (typeof x === 'number' ? constant(x, dtype) : x);

@@ -121,6 +121,7 @@ function isWorthSaving({ op }: Value): boolean {
   return ![
     'input',
     'constant',
+    'iota',
     'broadcast',
     'reshape',
     'copyToParallel',

@@ -49,6 +49,9 @@ export const ops: { readonly [Name in OpName]: Op<Name> } = {
   input: { type: () => ({ shape: [], dtype: 'float32' }), gradient: noGradient },
   constant: { type: () => ({ shape: [], dtype: 'float32' }), gradient: noGradient },
 
+  /** 0, 1, 2 … */
+  iota: { type: (_, { size }) => ({ shape: [size], dtype: 'int32' }), gradient: noGradient },
+
   add: {
     type: shapes.arithmetic,
     gradient: (dy, { inputs: [a, b] }) => [sumTo(dy, a!.shape), sumTo(dy, b!.shape)],

@@ -20,6 +20,7 @@ export interface Group {
 export interface OpAttributes {
   input: { readonly name: string };
   constant: { readonly value: number };
+  iota: { readonly size: number };
 
   add: None;
   subtract: None;

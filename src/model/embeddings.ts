@@ -1,5 +1,5 @@
-import { add, gather, reshape } from '../graph/functions.js';
-import { multiplyDimensions } from '../graph/dimension.js';
+import { add, gather, reshape, slice } from '../graph/functions.js';
+import { knownSize, multiplyDimensions } from '../graph/dimension.js';
 import type { Value } from '../graph/value.js';
 import type { TransformerConfig } from './config.js';
 import { embeddingParameters, vocabParallelEmbeddingParameters, type ValuesOf } from './parameters.js';
@@ -31,8 +31,8 @@ export interface TextInputs {
   readonly inputs_embeds?: Value | undefined;
   /** int32 [batch, sequence], where there are types */
   readonly token_type_ids?: Value | undefined;
-  /** int32 [batch, sequence] */
-  readonly position_ids: Value;
+  /** int32 [batch, sequence]; 0, 1, 2 … without it */
+  readonly position_ids?: Value | undefined;
 }
 
 /** Word + type + position, with no layer norm → [batch · sequence, hidden] */
@@ -51,8 +51,18 @@ export function embeddings(
       ? add(words, gather(tables.token_type_embeddings.weight, reshape(token_type_ids, [rows])))
       : words;
   const placed =
-    config.position_embedding_type === 'absolute'
-      ? add(typed, gather(tables.position_embeddings.weight, reshape(position_ids, [rows])))
-      : typed;
+    config.position_embedding_type === 'absolute' ? addPositions(typed, position_ids, tables, run) : typed;
   return dropout(placed, config.embd_pdrop ?? config.hidden_dropout_prob, 'embeddings', run);
+}
+
+/** @param x [batch · sequence, hidden] */
+function addPositions(
+  x: Value,
+  position_ids: Value | undefined,
+  { position_embeddings: { weight } }: EmbeddingsValues,
+  { batchSize, sequenceLength }: Run,
+): Value {
+  if (position_ids) return add(x, gather(weight, reshape(position_ids, [x.shape[0]!])));
+  const first = slice(weight, 0, 0, knownSize(sequenceLength));
+  return reshape(add(reshape(x, [batchSize, sequenceLength, x.shape[1]!]), first), x.shape);
 }

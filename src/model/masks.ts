@@ -1,4 +1,4 @@
-import { cast, less, multiply, reshape, select, subtract } from '../graph/functions.js';
+import { cast, iota, less, multiply, reshape, select, subtract } from '../graph/functions.js';
 import type { Dimension } from '../graph/dimension.js';
 import type { Value } from '../graph/value.js';
 
@@ -16,6 +16,12 @@ function perHead(mask: Value): Value {
 
 /** Every query sees the keys that the mask shows. */
 export const additiveMask = (mask: Value): Value => toAdditive(perHead(mask));
+
+/** Every query of a text sees itself and the keys before it → float [1, 1, length, length] */
+export function triangularMask(length: number): Value {
+  const [queries, keys] = [reshape(iota(length), [length, 1]), iota(length)];
+  return reshape(select(less(queries, keys), smallestFloat32, 0), [1, 1, length, length]);
+}
 
 /**
  * Besides, none sees a key after it. A mask that has queries is taken to know that itself.

@@ -1,19 +1,16 @@
 import { input } from '../graph/functions.js';
 import type { KnownShape, Value } from '../graph/value.js';
-import { partLayout, type PartLayout } from '../partition.js';
+import type { Partitioned } from '../partition.js';
 
 /** What a parameter starts as: N(0, standardDeviation²) or one number everywhere. */
 export type Initializer = { readonly standardDeviation: number } | { readonly value: number };
 
 /** A parameter, declared once: everything else that is to be known of it follows from this and its name. */
-export interface Parameter {
-  /** Of the whole, over all ranks. */
+export interface Parameter extends Partitioned {
+  /** Of the whole, over all tensor-parallel ranks. */
   readonly shape: KnownShape;
   readonly initial: Initializer;
-  /** The axis along which tensor-parallel ranks hold equal parts; every rank holds the whole without one. */
   readonly partition?: 0 | 1;
-  /** Equal sections of that axis, each of which is split so: queries, keys and values in one matrix. */
-  readonly sections?: number;
   /** Weights decay; biases and layer norms do not (Megatron-LM's groups). */
   readonly decays: boolean;
 }
@@ -103,13 +100,6 @@ export function flattenParameters(tree: ParameterTree, prefix = ''): [name: stri
 export function partShape({ shape, partition }: Parameter, ranks: number): KnownShape {
   return partition === undefined ? shape : shape.with(partition, shape[partition]! / ranks);
 }
-
-/** Where in a parameter a rank's part lies. */
-export const layoutOf = (
-  { shape, partition, sections }: Pick<Parameter, 'shape' | 'partition' | 'sections'>,
-  ranks: number,
-  rank: number,
-): PartLayout => partLayout(shape, partition, ranks, rank, sections);
 
 /** Makes each parameter an input of the graph, of the shape that a rank holds, named by its path. */
 export function parameterInputs<Tree extends ParameterTree>(

@@ -4,7 +4,7 @@ import { writeSafetensors } from '../checkpoint/safetensors.js';
 import type { Engine } from '../engine/engine.js';
 import { sizeOf } from '../graph/value.js';
 import type { Communicator } from '../parallel/communicator.js';
-import { partLayout, placePart } from '../partition.js';
+import { layoutOf, placePart } from '../partition.js';
 import type { OwnParameter, OwnParameters } from './parameters.js';
 
 /** A parameter as a whole, from the parts that the ranks hold; the ranks call this together. */
@@ -22,7 +22,7 @@ export async function gatherParameter(
   for (let rank = 0; rank < communicator.size; rank++)
     placePart(
       parts.subarray(rank * part.length, (rank + 1) * part.length),
-      partLayout(shape, partition, communicator.size, rank),
+      layoutOf(declaration, communicator.size, rank),
       whole,
     );
   return whole;

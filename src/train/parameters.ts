@@ -4,7 +4,7 @@ import type { Block } from '../model/blocks.js';
 import { initialValues } from '../model/initial-values.js';
 import { flattenParameters, partShape, type Parameter } from '../model/parameters.js';
 import type { TensorParallel } from '../model/run.js';
-import { partLayout, takePart, type PartLayout } from '../partition.js';
+import { layoutOf, takePart, type PartLayout } from '../partition.js';
 
 /** A parameter of the model as this rank holds it. */
 export interface OwnParameter extends TrainedParameter {
@@ -32,7 +32,7 @@ export function allocateParameters(
     const type = { shape: partShape(declaration, tensor.size), dtype: 'float32' } as const;
     const kept = Array.from({ length: momentCount }, () => type);
     const [value, gradient, ...moments] = engine.allocate([type, type, ...kept]);
-    const layout = partLayout(declaration.shape, declaration.partition, tensor.size, tensor.rank);
+    const layout = layoutOf(declaration, tensor.size, tensor.rank);
     own.set(name, { declaration, layout, value, gradient, moments });
   }
   return own;
@@ -51,8 +51,7 @@ export async function restoreParameters(
   momentNames: readonly string[],
 ): Promise<void> {
   for (const [name, { declaration, layout, value, moments }] of parameters) {
-    const { shape, partition } = declaration;
-    const whole = await checkpoint.read(name, shape, partition, momentNames);
+    const whole = await checkpoint.read(name, declaration, momentNames);
     const own = async (buffer: Buffer, numbers: Float32Array) => {
       const part = new Float32Array(layout.outer * layout.run);
       takePart(numbers, layout, part);

@@ -171,6 +171,7 @@ const rules: { readonly [Name in Exclude<OpName, Communication | 'input'>]: Rule
     });
     return result.flat();
   },
+  iota: (_, { attributes: { size } }) => [...Array(size).keys()],
   oneHot: ([ids], { attributes: { depth } }) =>
     ids!.flatMap((id) => Array.from({ length: depth as number }, (_, i) => Number(i === id))),
   select: ([condition, a, b], { inputs, shape }) => {

@@ -16,6 +16,7 @@ import {
   input,
   layerNorm,
   log,
+  iota,
   less,
   matmul,
   maximum,
@@ -155,6 +156,12 @@ export const opCases: Readonly<Record<OpName, Readonly<Record<string, OpCase>>>>
   },
   oneHot: {
     plain: { floats: { x: [2, 3, 4] }, integers: ids, build: ({ x, ids: i }) => multiply(x!, oneHot(i!, 4)) },
+  },
+  iota: {
+    plain: {
+      floats: { x: [2, 3] },
+      build: ({ x }) => multiply(x!, cast(iota(3), 'float32')),
+    },
   },
   less: {
     plain: {

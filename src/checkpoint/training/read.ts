@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { InputError } from '../../errors.js';
-import { partLayout, placePart } from '../../partition.js';
+import { layoutOf, placePart, type Partitioned } from '../../partition.js';
 import { checksumOf } from '../file-bytes.js';
 import { iterationFolder, iterationOf, trackerName } from '../iteration-folders.js';
 import { isFolder } from '../paths.js';
@@ -81,16 +81,10 @@ export type WholeState = Pick<ParameterState, 'value' | 'moments'>;
 
 export interface TrainingCheckpoint {
   /**
-   * @param axis along which ranks share it; undefined where each has all of it
    * @param moments names of those that are wanted
-   * @throws InputError where one is not there, or of another shape
+   * @throws InputError where one is missing, or of another shape
    */
-  read(
-    name: string,
-    shape: readonly number[],
-    axis: number | undefined,
-    moments: readonly string[],
-  ): Promise<WholeState>;
+  read(name: string, parameter: Partitioned, moments: readonly string[]): Promise<WholeState>;
   close(): Promise<void>;
 }
 
@@ -106,11 +100,10 @@ export async function openTrainingCheckpoint({
     );
   const [models, optimizers] = await Promise.all([open('model'), open('optimizer')]);
   return {
-    async read(name, shape, axis, moments) {
+    async read(name, parameter, moments) {
       const read: Record<string, Float32Array> = {};
-      for (const moment of moments)
-        read[moment] = await readWhole(optimizers, `${moment}.${name}`, shape, axis);
-      return { value: await readWhole(models, name, shape, axis), moments: read };
+      for (const moment of moments) read[moment] = await readWhole(optimizers, `${moment}.${name}`, parameter);
+      return { value: await readWhole(models, name, parameter), moments: read };
     },
     close: async () => {
       for (const file of [...models, ...optimizers]) await file.close();
@@ -121,11 +114,11 @@ export async function openTrainingCheckpoint({
 async function readWhole(
   files: readonly SafetensorsFile[],
   name: string,
-  shape: readonly number[],
-  axis: number | undefined,
+  parameter: Partitioned,
 ): Promise<Float32Array> {
-  const parts = axis === undefined ? files.slice(0, 1) : files;
-  const partShape = shape.map((size, i) => (i === axis ? size / parts.length : size));
+  const { shape, partition } = parameter;
+  const parts = partition === undefined ? files.slice(0, 1) : files;
+  const partShape = shape.map((size, i) => (i === partition ? size / parts.length : size));
   for (const { path: file, tensors } of parts) {
     const found = tensors.get(name)?.shape;
     if (found?.join() !== partShape.join())
@@ -136,6 +129,6 @@ async function readWhole(
   if (parts.length === 1) return (await parts[0]!.read(name)) as Float32Array;
   const whole = new Float32Array(elementsOf(shape));
   for (const [rank, file] of parts.entries())
-    placePart((await file.read(name)) as Float32Array, partLayout(shape, axis, parts.length, rank), whole);
+    placePart((await file.read(name)) as Float32Array, layoutOf(parameter, parts.length, rank), whole);
   return whole;
 }

@@ -103,19 +103,19 @@ describe('what ranks wrote is put together', () => {
       recent_losses: [3.5, 0.1],
     });
     const checkpoint = await openTrainingCheckpoint(found);
-    expect(await checkpoint.read('split', shape, axis, ['first', 'second'])).toEqual({
+    expect(await checkpoint.read('split', { shape, partition: axis }, ['first', 'second'])).toEqual({
       value: numbers(7),
       moments: { first: numbers(107), second: numbers(207) },
     });
-    expect(await checkpoint.read('whole', shape, undefined, ['second'])).toEqual({
+    expect(await checkpoint.read('whole', { shape }, ['second'])).toEqual({
       value: numbers(7),
       moments: { second: numbers(9) },
     });
-    await expect(checkpoint.read('split', [4, 7], axis, [])).rejects.toThrow(
+    await expect(checkpoint.read('split', { shape: [4, 7], partition: axis }, [])).rejects.toThrow(
       /split: expected \[.*\], found \[/,
     );
-    await expect(checkpoint.read('other', shape, axis, [])).rejects.toThrow('found none');
-    await expect(checkpoint.read('whole', shape, undefined, ['third'])).rejects.toThrow(
+    await expect(checkpoint.read('other', { shape, partition: axis }, [])).rejects.toThrow('found none');
+    await expect(checkpoint.read('whole', { shape }, ['third'])).rejects.toThrow(
       'third.whole: expected [4, 6], found none',
     );
     await checkpoint.close();
@@ -166,7 +166,7 @@ describe('a disk that fails leaves the checkpoint before as it was', () => {
       expect([1, 2]).toContain(found.manifest.iteration);
       if (!failed) expect(found.manifest.iteration).toBe(2);
       const checkpoint = await openTrainingCheckpoint(found);
-      const { value } = await checkpoint.read('split', shape, 0, []);
+      const { value } = await checkpoint.read('split', { shape, partition: 0 }, []);
       expect(value).toEqual(numbers(found.manifest.iteration));
       await checkpoint.close();
       const tracker = await readFile(path.join(folder, 'latest_checkpointed_iteration.txt'), 'utf8');

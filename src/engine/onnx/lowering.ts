@@ -17,6 +17,7 @@ const int64s = (onnx: Emitter, values: readonly number[]) => onnx.constant('int6
 
 /** The formulation of each op that was measured to be fastest. */
 const lowerings: { readonly [Name in OnnxOp]: Lowering<Name> } = {
+  iota: (onnx, _, { attributes: { size } }) => counted(onnx, size),
   add: simple('Add'),
   subtract: simple('Sub'),
   multiply: simple('Mul'),
@@ -68,14 +69,7 @@ const lowerings: { readonly [Name in OnnxOp]: Lowering<Name> } = {
   },
   oneHot: (onnx, [ids], { attributes: { depth } }) => {
     const column = onnx.node('Unsqueeze', [ids!, int64s(onnx, [-1])]);
-    const numbers =
-      typeof depth === 'number'
-        ? onnx.constant(
-            'int32',
-            [depth],
-            Array.from({ length: depth }, (_, i) => i),
-          )
-        : countTo(onnx, depth);
+    const numbers = typeof depth === 'number' ? counted(onnx, depth) : countTo(onnx, depth);
     return onnx.node('Cast', [onnx.node('Equal', [column, numbers])], { to: { int: castTo.float32 } });
   },
   equal: simple('Equal'),
@@ -93,7 +87,9 @@ function reshapeTarget(onnx: Emitter, shape: Shape): string {
   );
 }
 
-/** int32[size]: 0, 1, 2 … */
+const counted = (onnx: Emitter, size: number) => onnx.constant('int32', [size], [...Array(size).keys()]);
+
+/** The same for a size that has a name. */
 function countTo(onnx: Emitter, size: Dimension): string {
   const scalar = (value: number) => onnx.constant('int64', [], [value]);
   const end = onnx.node('Squeeze', [onnx.shape([size]), int64s(onnx, [0])]);
