@@ -21,18 +21,32 @@ const config = {
   hidden_dropout_prob: 0.1,
   attention_probs_dropout_prob: 0.1,
 };
+const gpt2 = {
+  model_type: 'gpt2',
+  vocab_size: 32,
+  n_embd: 16,
+  n_layer: 4,
+  n_head: 4,
+  n_inner: 32,
+  n_positions: 8,
+};
 const scoresBytes = 2 * 4 * 8 * 8 * 4;
 
-const run = (size: number, recomputeActivations: Recomputation, fields = config) =>
+const run = (size: number, recomputeActivations: Recomputation, fields: object = config) =>
   launchRanks<object, never, Result>({
     size,
     module: new URL('./support/replica-rank.mjs', import.meta.url),
     task: { config: fields, steps: 3, microBatches: 2, recomputeActivations },
   });
 
-describe.each([1, 2])('on %i ranks', (size) => {
+describe.each([
+  ['MegatronBERT', 1, config],
+  ['MegatronBERT', 2, config],
+  ['GPT-2', 1, gpt2],
+  ['GPT-2', 2, gpt2],
+])('%s on %i ranks', (_, size, fields) => {
   test('losses, gradients and weights have the same bits, and buffers fewer bytes', async () => {
-    const [none, selective, full] = await Promise.all(recomputations.map((what) => run(size, what)));
+    const [none, selective, full] = await Promise.all(recomputations.map((what) => run(size, what, fields)));
     for (const again of [selective!, full!])
       for (const [rank, result] of again.entries()) {
         const { losses, norms, own } = none![rank]!;

@@ -2,10 +2,10 @@
  * What is not split stays equal on all ranks, to the bit, without ever being sent around; what is split becomes what it
  * becomes on one rank.
  */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { pretrainingBlocks } from '../src/model/blocks.js';
 import { megatronBertConfig } from '../src/model/config.js';
-import { partLayout, placePart } from '../src/partition.js';
+import { layoutOf, placePart } from '../src/partition.js';
 import { launchRanks } from '../src/parallel/launch.js';
 import type { OptimizerName } from '../src/train/optimizers.js';
 import { declaredParameters } from '../src/train/parameters.js';
@@ -18,6 +18,7 @@ interface Result {
   /** Of all parameters, this rank's part. */
   readonly own: Tensors;
   readonly norms: readonly number[];
+  readonly losses: readonly number[];
   /** Of this rank's share of the last gradient: split parameters, and on the first rank the others. */
   readonly squares: number;
 }
@@ -30,58 +31,84 @@ const config = {
   intermediate_size: 32,
   max_position_embeddings: 8,
 };
-const run = (size: number, steps: number, optimizer?: OptimizerName) =>
+const gpt2 = {
+  model_type: 'gpt2',
+  vocab_size: 32,
+  n_embd: 16,
+  n_layer: 2,
+  n_head: 4,
+  n_inner: 32,
+  n_positions: 8,
+};
+const run = (config: object, size: number, steps: number, optimizer?: OptimizerName) =>
   launchRanks<object, never, Result>({
     size,
     module: new URL('./support/replica-rank.mjs', import.meta.url),
     task: { config, steps, optimizer },
   });
 
-test.each([2, 4])('parameters and gradients on %i ranks', async (size) => {
-  const [first, ...others] = await run(size, 3);
+describe.each([
   // per layer 2 layer norms and 2 biases; 2 tables, final norm, pooler, transform and its norm, order head
-  expect(Object.keys(first!.replicated)).toHaveLength(2 * 6 + 2 + 2 + 2 + 4 + 2);
-  for (const other of others) {
-    expect(other.norms).toEqual(first!.norms);
-    for (const [name, { value, gradient }] of Object.entries(first!.replicated)) {
-      expect(Buffer.from(other.replicated[name]!.value.buffer).equals(Buffer.from(value.buffer)), name).toBe(
-        true,
-      );
-      expect(
-        Buffer.from(other.replicated[name]!.gradient.buffer).equals(Buffer.from(gradient.buffer)),
-        name,
-      ).toBe(true);
-      expect(
-        gradient.some((x) => x !== 0),
-        name,
-      ).toBe(true);
+  ['MegatronBERT', config, 2 * 6 + 2 + 2 + 2 + 4 + 2],
+  // the same layers; the table of positions and the final norm
+  ['GPT-2', gpt2, 2 * 6 + 1 + 2],
+])('%s', (_, config, replicatedCount) => {
+  test.each([2, 4])('parameters and gradients on %i ranks', async (size) => {
+    const [first, ...others] = await run(config, size, 3);
+    expect(Object.keys(first!.replicated)).toHaveLength(replicatedCount);
+    for (const other of others) {
+      expect(other.norms).toEqual(first!.norms);
+      for (const [name, { value, gradient }] of Object.entries(first!.replicated)) {
+        expect(
+          Buffer.from(other.replicated[name]!.value.buffer).equals(Buffer.from(value.buffer)),
+          name,
+        ).toBe(true);
+        expect(
+          Buffer.from(other.replicated[name]!.gradient.buffer).equals(Buffer.from(gradient.buffer)),
+          name,
+        ).toBe(true);
+        expect(
+          gradient.some((x) => x !== 0),
+          name,
+        ).toBe(true);
+      }
     }
-  }
-});
+  });
 
-test('the norm that clips counts every parameter once', async () => {
-  const [whole] = await run(1, 1);
-  for (const size of [2, 4]) {
-    const ranks = await run(size, 1);
-    const total = ranks.reduce((sum, { squares }) => sum + squares, 0);
-    expect(Math.sqrt(total) / whole!.norms[0]!).toBeCloseTo(1, 5);
-    for (const { norms } of ranks) expect(norms[0]! / whole!.norms[0]!).toBeCloseTo(1, 5);
-  }
+  test('the norm that clips counts every parameter once', async () => {
+    const [whole] = await run(config, 1, 1);
+    for (const size of [2, 4]) {
+      const ranks = await run(config, size, 1);
+      const total = ranks.reduce((sum, { squares }) => sum + squares, 0);
+      expect(Math.sqrt(total) / whole!.norms[0]!).toBeCloseTo(1, 5);
+      for (const { norms } of ranks) expect(norms[0]! / whole!.norms[0]!).toBeCloseTo(1, 5);
+    }
+  });
+
+  test('losses are those of one rank', async () => {
+    const [whole] = await run(config, 1, 4);
+    for (const size of [2, 4]) {
+      const [first] = await run(config, size, 4);
+      first!.losses.forEach((loss, step) => {
+        expect(loss).toBeCloseTo(whole!.losses[step]!, 5);
+      });
+    }
+  });
 });
 
 // a trust ratio is of the whole tensor, not of a part: with LAMB that is what this is about
 test.each(['adamw', 'adam-l2', 'sgd', 'lamb'] as const)(
   '%s on 2 ranks leads to the weights of one',
   async (optimizer) => {
-    const [[whole], ranks] = await Promise.all([run(1, 3, optimizer), run(2, 3, optimizer)]);
+    const [[whole], ranks] = await Promise.all([run(config, 1, 3, optimizer), run(config, 2, 3, optimizer)]);
     const blocks = pretrainingBlocks(megatronBertConfig(config), { predictionCount: 3 });
-    for (const [name, { shape, partition, decays }] of declaredParameters(blocks)) {
+    for (const [name, parameter] of declaredParameters(blocks)) {
       // the gradient of the keys' biases is rounding alone, of which Adam makes steps of ordinary size
-      if (!decays) continue;
+      if (!parameter.decays) continue;
       const { value } = whole!.own[name]!;
       const found = new Float32Array(value.length);
       for (const [rank, { own }] of ranks.entries())
-        placePart(own[name]!.value, partLayout(shape, partition, 2, rank), found);
+        placePart(own[name]!.value, layoutOf(parameter, 2, rank), found);
       expect(relativeError(found, value), name).toBeLessThan(2e-6);
     }
   },
