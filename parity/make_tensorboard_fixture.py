@@ -8,7 +8,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 WALL_TIME = 1_700_000_000.25
 
-STEP = {"lm loss": 6.25, "sop loss": 0.7, "learning-rate": 1e-4, "grad-norm": float("nan"), "batch-size": 512, "iteration-time": 1.5}
+STEP = {"lm loss": 6.25, "sop loss": 0.7, "learning-rate": 1e-4, "grad-norm": float("nan"), "batch-size": 512, "iteration-time": 1.5, "model-flops-per-second": 5e10}
 EVALUATION = {"lm loss validation": 0.0, "lm loss validation ppl": 1.0}
 
 

@@ -43,7 +43,7 @@ const pretrain = (output, ...more) => [
 
 /** What a run leaves, but for the time that it took. */
 function resultOf(output) {
-  const timings = /"(seconds|data_seconds|tokens_per_second|memory)":[^,}]*/g;
+  const timings = /"(seconds|data_seconds|memory|(tokens|model_flops|peak_flops)_per_second)":[^,}]*/g;
   const log = readFileSync(at(output, 'log.jsonl'), 'utf8').replace(timings, '');
   return readFileSync(at(output, 'model.safetensors')).toString('base64') + log;
 }

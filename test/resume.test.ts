@@ -35,7 +35,10 @@ beforeAll(async () => {
   expect(whole.stderr + whole.stdout).toContain('held-out masked-LM loss');
 }, 60_000);
 
-const timings = ['seconds', 'data_seconds', 'tokens_per_second', 'memory'];
+const timings = [
+  ...['seconds', 'data_seconds', 'memory'],
+  ...['tokens_per_second', 'model_flops_per_second', 'peak_flops_per_second'],
+];
 
 /** What a run leaves, but for the time that it took. */
 function resultOf(output: string): { readonly model: string; readonly log: unknown[] } {

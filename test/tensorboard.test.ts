@@ -27,6 +27,8 @@ const step = (iteration: number, fields: Partial<StepEvent> = {}): StepEvent => 
   seconds: 1.5,
   data_seconds: 0.1,
   tokens_per_second: 1000,
+  model_flops_per_second: 5e10,
+  peak_flops_per_second: 1e11,
   memory: 1e9,
   ...fields,
 });

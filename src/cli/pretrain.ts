@@ -8,6 +8,7 @@ import { defaultSplit } from '../train/pretraining-data.js';
 import { recomputations } from '../train/recomputation.js';
 import { decayStyles } from '../train/schedule.js';
 import type { PretrainSummary } from '../train/summary.js';
+import { createIntervalLine } from './interval-line.js';
 import { command, nonNegativeInteger, nonNegativeNumber, positiveInteger } from './options.js';
 import { createProgress } from './progress.js';
 
@@ -25,6 +26,7 @@ interface Flags extends Omit<PretrainOptions, 'corpus' | 'config' | 'onEvent' | 
   readonly adamBeta2: number;
   readonly adamEps?: number;
   readonly sgdMomentum: number;
+  readonly logInterval: number;
   readonly json?: true;
 }
 
@@ -130,6 +132,7 @@ export function pretrainCommand(): Command {
       'skip batches whose loss is so many times the recent mean',
       nonNegativeNumber,
     )
+    .option('--log-interval <n>', 'iterations between lines on how it goes', positiveInteger, 100)
     .option('--resume', 'go on from the newest checkpoint in the output folder')
     .option('--overwrite-output-dir', 'write into a folder that is not empty')
     .option('--json', 'print the summary as JSON')
@@ -140,11 +143,13 @@ export function pretrainCommand(): Command {
         numAttentionHeads,
         ffnHiddenSize,
         maxPositionEmbeddings,
+        logInterval,
         json,
         ...options
       } = flags;
       const ranks = options.tensorModelParallelSize ?? 1;
       const signals = stopOnSignals();
+      const shown = showProgress(logInterval);
       const summary = await pretrain({
         threads: Math.max(1, Math.floor(availableParallelism() / ranks)),
         ...options,
@@ -163,10 +168,11 @@ export function pretrainCommand(): Command {
           initializer_range: options.initMethodStd,
           ...(maxPositionEmbeddings && { max_position_embeddings: maxPositionEmbeddings }),
         },
-        onEvent: showProgress(),
+        onEvent: shown.onEvent,
         stopSignal: signals.stop,
       }).finally(() => {
         signals.release();
+        shown.end();
       });
       console.log(json ? JSON.stringify(summary) : describe(summary, options.output));
     });
@@ -189,36 +195,44 @@ function stopOnSignals() {
   return { stop: controller.signal, release };
 }
 
-function showProgress(): (event: PretrainProgress) => void {
+/** A line every so many iterations, and on a terminal a bar below it. */
+function showProgress(interval: number) {
   const tokenizing = createProgress('tokenizing', 'MB');
-  const progress = createProgress('training');
+  const progress = process.stderr.isTTY ? createProgress('training') : undefined;
+  const print = (line: string) => {
+    if (progress) progress.print(line);
+    else console.error(line);
+  };
   let total = 0;
-  return (event) => {
+  let intervalLine: ReturnType<typeof createIntervalLine> | undefined;
+  const onEvent = (event: PretrainProgress) => {
     if (event.kind === 'tokenizing')
       tokenizing.update(Math.round(event.done / 1e6), Math.round(event.total / 1e6));
     else if (event.kind === 'ready') {
       tokenizing.stop();
       total = event.iterations;
-      console.error(
+      intervalLine = createIntervalLine({ interval, ...event });
+      print(
         `${event.parameters.toLocaleString('en')} parameters on ${ranksOf(event.ranks)}; ` +
           `${event.trainTokens.toLocaleString('en')} tokens to train on, ${event.heldOutTokens.toLocaleString('en')} held out`,
       );
-    } else if (event.kind === 'step')
-      progress.update(
+    } else if (event.kind === 'step') {
+      const line = intervalLine?.(event);
+      if (line !== undefined) print(line);
+      progress?.update(
         event.iteration,
         total,
         `| loss ${event.loss.toFixed(3)} | ${Math.round(event.tokens_per_second)} tokens/s`,
       );
-    else if (event.kind === 'resumed')
-      console.error(`going on after iteration ${event.iteration} (${event.checkpoint})`);
-    else if (event.kind === 'warning') console.error(`megatron-bert: ${event.message}`);
-    else if (event.kind === 'evaluation') {
-      progress.stop();
-      console.error(
+    } else if (event.kind === 'resumed')
+      print(`going on after iteration ${event.iteration} (${event.checkpoint})`);
+    else if (event.kind === 'warning') print(`megatron-bert: ${event.message}`);
+    else if (event.kind === 'evaluation')
+      print(
         `iteration ${event.iteration}: held-out loss ${event.loss.toFixed(3)}, ${(100 * event.accuracy).toFixed(1)} % of masked words right`,
       );
-    }
   };
+  return { onEvent, end: () => progress?.stop() };
 }
 
 const ranksOf = (count: number) => `${count} ${count === 1 ? 'rank' : 'ranks'}`;

@@ -3,6 +3,8 @@ import { Presets, SingleBar } from 'cli-progress';
 /** A progress bar on stderr; where that is no terminal, a line every tenth of what takes longer than a moment. */
 export interface Progress {
   update(done: number, total: number, note?: string): void;
+  /** A line on stderr, above the bar. */
+  print(line: string): void;
   /** Ends the bar, so that other output starts on a line of its own. */
   stop(): void;
 }
@@ -30,6 +32,11 @@ function barProgress(label: string, unit: string): Progress {
       else bar.start(total, done, { note });
       started = true;
     },
+    print(line) {
+      // the next update draws the bar below it
+      if (started) process.stderr.write('\r\x1b[K');
+      console.error(line);
+    },
     stop() {
       if (started) bar.stop();
       started = false;
@@ -53,6 +60,7 @@ function lineProgress(label: string, unit: string): Progress {
       const counted = `${label} ${done}/${total} ${unit}`.trimEnd();
       console.error(`${counted}, ${Math.round(left)} s left ${note}`.trimEnd());
     },
+    print: console.error,
     stop: () => undefined,
   };
 }

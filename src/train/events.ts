@@ -14,6 +14,10 @@ export interface Timings {
   readonly data_seconds: number;
   /** Positions computed, padding included, since the process began; evaluation time left out. */
   readonly tokens_per_second: number;
+  /** Floating-point operations a second that the model takes (`modelFlops`), in this iteration. */
+  readonly model_flops_per_second: number;
+  /** Those that all ranks reach in a large matrix product, measured when the process began. */
+  readonly peak_flops_per_second: number;
   /** Resident memory of the process, in bytes. */
   readonly memory: number;
 }

@@ -95,6 +95,7 @@ export type PretrainProgress =
   | {
       readonly kind: 'ready';
       readonly iterations: number;
+      readonly sequenceLength: number;
       readonly ranks: number;
       readonly parameters: number;
       readonly trainTokens: number;

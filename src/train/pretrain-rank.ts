@@ -12,10 +12,12 @@ import type { Communicator } from '../parallel/communicator.js';
 import { runRank } from '../parallel/rank.js';
 import type { Evaluation, PretrainEvent } from './events.js';
 import { writeWeights } from './export.js';
+import { modelFlops } from './model-flops.js';
 import type { OptimizerOptions } from './optimizer.js';
 import { optimizers } from './optimizers.js';
 import { initializeParameters, restoreParameters } from './parameters.js';
 import type { Batch } from './chain.js';
+import { measurePeakFlops } from './peak-flops.js';
 import { toBlockInputs } from './pretraining-batch.js';
 import type { Recomputation } from './recomputation.js';
 import { microBatchesAt, type BatchSchedule, type LearningRateSchedule } from './schedule.js';
@@ -80,6 +82,7 @@ await runRank<PretrainTask, PretrainEvent | SnapshotEvent, PretrainRankResult>(
       if (communicator.rank === 0) reportFromRank(event);
     };
     const engine = openEngine({ threads: task.threads, groups: { tensor: communicator } });
+    const peakFlops = await measurePeakFlops(engine, communicator);
     const { trainer, predictionCount } = await openTrainer(task, engine, communicator);
     const evaluateOn = async (prepared: PreparedSamples) => {
       const text = await openBertSamples(prepared, samples);
@@ -107,6 +110,8 @@ await runRank<PretrainTask, PretrainEvent | SnapshotEvent, PretrainRankResult>(
     };
 
     const train = await openBertSamples(task.data.train, samples);
+    const { sequenceLength } = samples;
+    const flops = modelFlops(task.config, { batchSize: microBatchSize, sequenceLength, predictionCount });
     const begun = trainer.completed().iterations;
     if (!resumed) await evaluate(0);
     let seconds = 0;
@@ -122,7 +127,7 @@ await runRank<PretrainTask, PretrainEvent | SnapshotEvent, PretrainRankResult>(
       const { scalars, learningRate, gradientNorm, isSkipped } = await trainer.step(microBatches);
       const stepSeconds = (performance.now() - started) / 1000;
       seconds += stepSeconds;
-      tokensPerSecond = ((consumed - atStart) * samples.sequenceLength) / seconds;
+      tokensPerSecond = ((consumed - atStart) * sequenceLength) / seconds;
       skipped = isSkipped ? skipped + 1 : 0;
       report({
         kind: 'step',
@@ -138,6 +143,8 @@ await runRank<PretrainTask, PretrainEvent | SnapshotEvent, PretrainRankResult>(
         seconds: stepSeconds,
         data_seconds: dataSeconds,
         tokens_per_second: tokensPerSecond,
+        model_flops_per_second: (microBatches.length * flops) / stepSeconds,
+        peak_flops_per_second: peakFlops,
         memory: process.memoryUsage.rss(),
       });
       // all ranks know; the one that reports says so, after its report

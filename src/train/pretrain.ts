@@ -50,6 +50,7 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainSummar
   onEvent?.({
     kind: 'ready',
     iterations: task.trainIterations,
+    sequenceLength: task.samples.sequenceLength,
     ranks,
     parameters: countParameters(config),
     trainTokens: data.trainTokens,

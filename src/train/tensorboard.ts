@@ -50,6 +50,7 @@ function scalars(event: PretrainEvent): Readonly<Record<string, number>> {
     'grad-norm': event.gradient_norm,
     'batch-size': event.global_batch_size,
     'iteration-time': event.seconds,
+    'model-flops-per-second': event.model_flops_per_second,
   };
 }
 
