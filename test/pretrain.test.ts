@@ -4,7 +4,9 @@ import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { PretrainOptions } from '../src/index.js';
+
 import type { FilledMask } from '../src/pipelines/fill-mask.js';
+import type { PredictionsEvent } from '../src/train/events.js';
 import { difference, readJson, readTensors } from './support/fixture.js';
 import { built } from './support/package.js';
 import { temporaryFolder, writeChapters } from './support/workspace.js';
@@ -49,6 +51,7 @@ interface LogLine {
   readonly loss: number;
   readonly gradient_norm: number;
   readonly skipped?: true;
+  readonly sentences: PredictionsEvent['sentences'];
 }
 
 const readLog = (name: string) =>
@@ -56,6 +59,12 @@ const readLog = (name: string) =>
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line) as LogLine);
+
+/** Text and predictions, but for how likely they are. */
+const wordsOf = ({ sentences }: LogLine) =>
+  sentences.map((parts) =>
+    parts.map((part) => (typeof part === 'string' ? part : [part.word, part.predicted])),
+  );
 
 describe('the split computes what the whole computes', () => {
   test('20 steps, dropout on, two micro-batches each, on 1, 2 and 4 ranks', async () => {
@@ -76,7 +85,8 @@ describe('the split computes what the whole computes', () => {
       expect(split.summary.ranks).toBe(ranks);
       expect(split.log.length).toBe(whole.log.length);
       for (const [i, line] of split.log.entries())
-        expect(line.loss / whole.log[i]!.loss, `loss ${i} on ${ranks} ranks`).toBeCloseTo(1, 5);
+        if (line.kind === 'predictions') expect(wordsOf(line)).toEqual(wordsOf(whole.log[i]!));
+        else expect(line.loss / whole.log[i]!.loss, `loss ${i} on ${ranks} ranks`).toBeCloseTo(1, 5);
       expect([...split.weights.keys()]).toEqual([...whole.weights.keys()]);
       for (const [name, { shape, data }] of split.weights) {
         const expected = whole.weights.get(name)!;

@@ -11,7 +11,11 @@ import { gpt2Config } from '../src/model/gpt2-config.js';
 import { gpt2LayerParameters } from '../src/model/gpt2.js';
 import { flattenParameters, partShape } from '../src/model/parameters.js';
 import type { Run } from '../src/model/run.js';
-import { vocabParallelCrossEntropy, vocabParallelEmbedding } from '../src/model/tensor-parallel.js';
+import {
+  vocabParallelCrossEntropy,
+  vocabParallelEmbedding,
+  vocabParallelFirstChoice,
+} from '../src/model/tensor-parallel.js';
 import { layoutOf, takePart, type Partitioned } from '../src/partition.js';
 import { evaluateRanks, type Numbers } from './support/evaluate.js';
 import { randomNumbers } from './support/op-cases.js';
@@ -179,6 +183,34 @@ describe('the vocabulary split over ranks', () => {
       })),
     );
     for (const { y } of results) expect(y).toEqual(ids.flatMap((id) => table.slice(3 * id, 3 * id + 3)));
+  });
+
+  test.each([1, 2, 4])('the first choice of each row on %i ranks', (size) => {
+    const logits = randomNumbers([5, 16], 'logits').map((x) => 3 * x);
+    // a tie
+    [logits[2], logits[13]] = [9, 9];
+    const width = 16 / size;
+    const programs = Array.from({ length: size }, (_, rank) => {
+      const tensor = { group: 'tensor', size, rank };
+      return makeProgram({
+        ...vocabParallelFirstChoice(input('logits', [5, width]), input('ids', [width]), tensor),
+      });
+    });
+    const results = evaluateRanks(
+      programs,
+      programs.map((_, rank) => ({
+        logits: partOf(logits, { shape: [5, 16], partition: 1 }, size, rank),
+        ids: [...Array(width).keys()].map((i) => rank * width + i),
+      })),
+    );
+    for (const { id, probability } of results)
+      ids.forEach((_, row) => {
+        const own = logits.slice(16 * row, 16 * row + 16);
+        const greatest = Math.max(...own);
+        expect(id![row]).toBe(own.lastIndexOf(greatest));
+        const total = own.reduce((all, x) => all + Math.exp(x), 0);
+        expect(probability![row]).toBeCloseTo(Math.exp(greatest) / total, 6);
+      });
   });
 
   test.each([1, 2, 4])(

@@ -13,6 +13,7 @@ import { singleCommunicator } from '../src/parallel/communicator.js';
 import type { Trainer } from '../src/train/trainer.js';
 import { createTrainer } from '../src/train/trainer.js';
 import { defaultOptimizer } from '../src/train/optimizer.js';
+import { evaluateBatches } from '../src/train/evaluation.js';
 import { toBlockInputs } from '../src/train/pretraining-batch.js';
 import {
   difference,
@@ -101,6 +102,7 @@ describe('training', () => {
       communicator: singleCommunicator,
       tensor: singleRank,
       blocks: pretrainingBlocks(config, { predictionCount }),
+      evaluationBlocks: pretrainingBlocks(config, { predictionCount, predicts: true }),
       hidden: hiddenInput(config, { batchSize: microBatchSize, sequenceLength, tensor: singleRank }),
       microBatchSize,
       sequenceLength,
@@ -151,6 +153,32 @@ describe('training', () => {
       if (name.endsWith('key.bias')) expect(difference(found, reference)).toBeLessThan(1e-6);
       else expect(relativeError(found, reference), name).toBeLessThan(1e-4);
     }
+  });
+
+  test("masked words are taken for transformers' likeliest", async () => {
+    const { trainer, predictionCount } = await tinyTrainer(3, 16);
+    const batch = batchOf(expected, '', 3, 16, 0);
+    const { vocab_size: vocabSize } = tinyConfig();
+    const { samples } = await evaluateBatches(trainer, [toBlockInputs(batch, predictionCount)], {
+      vocabSize,
+      tensor: singleRank,
+      sequenceLength: 16,
+    });
+    const logits = expected.get('prediction_logits')!.data;
+    expect(samples).toHaveLength(3);
+    // the first and the last token of a text are not told
+    const { attention_mask } = batch;
+    const isInside = (i: number) => i % 16 > 0 && i % 16 < 15 && attention_mask[i + 1] === 1;
+    const labelled = batch.labels.filter((label, i) => label >= 0 && isInside(i));
+    expect(samples.flatMap(({ predictions }) => predictions)).toHaveLength(labelled.length);
+    for (const [row, { predictions }] of samples.entries())
+      for (const { position, id, probability } of predictions) {
+        const start = (16 * row + position + 1) * vocabSize;
+        const own = [...logits.subarray(start, start + vocabSize)];
+        expect(id).toBe(own.indexOf(Math.max(...own)));
+        const total = own.reduce((sum, x) => sum + Math.exp(x), 0);
+        expect(probability).toBeCloseTo(Math.exp(own[id]!) / total, 5);
+      }
   });
 
   test("50 steps follow PyTorch's losses, norms and rates", async () => {

@@ -21,7 +21,7 @@ import { labelledLoss } from './losses.js';
 import { additiveMask } from './masks.js';
 import { layerNormParameters, parameterInputs, type ParameterTree } from './parameters.js';
 import type { Run } from './run.js';
-import { linear } from './tensor-parallel.js';
+import { linear, vocabParallelFirstChoice } from './tensor-parallel.js';
 
 export interface Block {
   /** Blocks of one kind have one program. */
@@ -40,6 +40,8 @@ export interface Block {
 export interface PretrainingShape {
   /** Rows of the masked-LM head: the most tokens that a micro-batch can have masked. */
   readonly predictionCount: number;
+  /** The heads also tell which word they take each for: `predicted_id` and `predicted_probability` [predictionCount]. */
+  readonly predicts?: boolean;
 }
 
 /** `MegatronBertForPreTraining` for training, with the masked-LM head computed for masked positions only. */
@@ -81,7 +83,10 @@ function layerBlock(config: TransformerConfig, index: number): Block {
   };
 }
 
-function pretrainingHeadsBlock(config: TransformerConfig, { predictionCount }: PretrainingShape): Block {
+function pretrainingHeadsBlock(
+  config: TransformerConfig,
+  { predictionCount, predicts = false }: PretrainingShape,
+): Block {
   const { word_embeddings } = embeddingsParameters(config);
   const parameters = {
     bert: {
@@ -104,11 +109,8 @@ function pretrainingHeadsBlock(config: TransformerConfig, { predictionCount }: P
       const masked = gather(last, input('prediction_positions', [predictionCount], 'int32'));
       const labels = input('prediction_labels', [predictionCount], 'int32');
       const table = bert.embeddings.word_embeddings.weight;
-      const words = labelledLoss(
-        predictions(masked, cls.predictions, table, config, run.tensor),
-        labels,
-        run.tensor,
-      );
+      const logits = predictions(masked, cls.predictions, table, config, run.tensor);
+      const words = labelledLoss(logits, labels, run.tensor);
       const relationship = linear(pooler(firstPosition(run).take(last), bert.pooler), cls.seq_relationship);
       const order = labelledLoss(relationship, input('next_sentence_label', [run.batchSize], 'int32'));
       // samples that are cut short may have no word to predict
@@ -120,9 +122,16 @@ function pretrainingHeadsBlock(config: TransformerConfig, { predictionCount }: P
         masked_lm_correct: words.correct,
         next_sentence_loss: order.loss,
         next_sentence_correct: order.correct,
+        ...(predicts && predictedWords(logits, run)),
       };
     },
   };
+}
+
+function predictedWords(logits: Value, { tensor }: Run): Readonly<Record<string, Value>> {
+  const ids = input('vocabulary_ids', [logits.shape[1]!]);
+  const { id, probability } = vocabParallelFirstChoice(logits, ids, tensor);
+  return { predicted_id: id, predicted_probability: probability };
 }
 
 /** The value that a block takes from the one before it. */

@@ -3,6 +3,8 @@ import {
   add,
   allReduce,
   copyToParallel,
+  divide,
+  equal,
   exp,
   gather,
   log,
@@ -11,6 +13,7 @@ import {
   multiply,
   oneHot,
   reshape,
+  select,
   stopGradient,
   subtract,
   sum,
@@ -75,4 +78,19 @@ export function vocabParallelCrossEntropy(
   const own = oneHot(subtract(labels, vocabularyStart(part, tensor)), part);
   const margin = allReduce(sum(multiply(own, shifted), [-1]), tensor);
   return { loss: reshape(subtract(log(total), margin), [rows]), margin: reshape(margin, [rows]) };
+}
+
+export interface FirstChoice {
+  /** Where two are equally likely, the greater. */
+  readonly id: Value;
+  readonly probability: Value;
+}
+
+/** What is likeliest in each row: logits [rows, vocabulary / ranks], ids [vocabulary / ranks] of this rank's columns → [rows] */
+export function vocabParallelFirstChoice(logits: Value, ids: Value, tensor: TensorParallel): FirstChoice {
+  const rows = logits.shape[0]!;
+  const greatest = allReduce(max(logits, [-1]), tensor, 'max');
+  const total = allReduce(sum(exp(subtract(logits, greatest)), [-1]), tensor);
+  const id = allReduce(max(select(equal(logits, greatest), ids, -1), [-1]), tensor, 'max');
+  return { id: reshape(id, [rows]), probability: reshape(divide(1, total), [rows]) };
 }

@@ -40,10 +40,15 @@ export interface ChainOptions {
   readonly hidden: Value;
 }
 
+export interface EvaluationChain extends Chain {
+  /** What the last forward gave by a name, scalar or not. */
+  read(name: string): Promise<HostArray>;
+}
+
 /** A chain to evaluate with: nothing is kept on the way. */
-export async function createEvaluationChain(options: ChainOptions): Promise<Chain> {
+export async function createEvaluationChain(options: ChainOptions): Promise<EvaluationChain> {
   const { engine, blocks, hidden } = options;
-  const { kinds, inputs, scalars, ...workspace } = createWorkspace(options);
+  const { kinds, inputs, results, ...workspace } = createWorkspace(options);
   const [even, odd] = engine.allocate([hidden, hidden]);
   const forward = new Map<string, Executable>();
   for (const [kind, outputs] of kinds) forward.set(kind, await engine.compile(makeProgram(outputs)));
@@ -52,10 +57,11 @@ export async function createEvaluationChain(options: ChainOptions): Promise<Chai
       await workspace.writeBatch(batch);
       for (const [i, { kind }] of blocks.entries()) {
         const [from, to] = i % 2 === 0 ? [odd, even] : [even, odd];
-        await forward.get(kind)!.run({ ...inputs(i), hidden: from }, { ...scalars, hidden: to });
+        await forward.get(kind)!.run({ ...inputs(i), hidden: from }, { ...results, hidden: to });
       }
       return workspace.readScalars();
     },
+    read: (name) => engine.read(results[name]!),
   };
 }
 
@@ -65,7 +71,7 @@ export async function createTrainingChain(
   recomputation: Recomputation = 'none',
 ): Promise<TrainingChain> {
   const { engine, blocks, hidden, parameters, run } = options;
-  const { kinds, inputs, scalars, names, ...workspace } = createWorkspace(options);
+  const { kinds, inputs, results, names, ...workspace } = createWorkspace(options);
   const programs = new Map<string, DifferentiatedKind>();
   for (const [i, { kind }] of blocks.entries())
     if (!programs.has(kind))
@@ -97,7 +103,7 @@ export async function createTrainingChain(
 
   const runForward = async (i: number) => {
     const { output, saved } = kept[i]!;
-    await programs.get(blocks[i]!.kind)!.forward.run(given(i), { ...scalars, ...saved, hidden: output });
+    await programs.get(blocks[i]!.kind)!.forward.run(given(i), { ...results, ...saved, hidden: output });
     savedOf.set(saved, i);
   };
 
@@ -191,18 +197,18 @@ function createWorkspace({ engine, blocks, parameters, run, hidden }: ChainOptio
   const kinds = new Map(blocks.map((block) => [block.kind, block.outputs(run, hidden)]));
   const parameterNames = new Set(names.flat().map(({ local }) => local));
   const batch: Record<string, Buffer> = {};
-  const scalars: Record<string, Buffer> = {};
+  const results: Record<string, Buffer> = {};
   for (const outputs of kinds.values()) {
     for (const [name, value] of makeProgram(outputs).inputs)
       if (!parameterNames.has(name) && value !== hidden && value !== run.dropoutKey)
         batch[name] ??= engine.allocate([value])[0];
     for (const [name, value] of Object.entries(outputs))
-      if (name !== 'hidden') scalars[name] = engine.allocate([value])[0];
+      if (name !== 'hidden') results[name] = engine.allocate([value])[0];
   }
   return {
     names,
     kinds,
-    scalars,
+    results,
     /** All that block `i` takes but what the block before gave. */
     inputs: (i: number): Buffers => ({ ...batch, ...values[i] }),
     async writeBatch(data: Batch): Promise<void> {
@@ -215,7 +221,8 @@ function createWorkspace({ engine, blocks, parameters, run, hidden }: ChainOptio
     async readScalars(): Promise<Scalars> {
       const read = async ([name, buffer]: [string, Buffer]) =>
         [name, (await engine.read(buffer))[0]!] as const;
-      return Object.fromEntries(await Promise.all(Object.entries(scalars).map(read)));
+      const scalars = Object.entries(results).filter(([, { shape }]) => shape.length === 0);
+      return Object.fromEntries(await Promise.all(scalars.map(read)));
     },
   };
 }

@@ -42,4 +42,19 @@ export interface EvaluationEvent extends Evaluation {
   readonly iteration: number;
 }
 
-export type PretrainEvent = StepEvent | EvaluationEvent;
+/** A masked word, and what the model takes it for. */
+export interface PredictedWord {
+  readonly word: string;
+  readonly predicted: string;
+  /** Of all its pieces together. */
+  readonly probability: number;
+}
+
+/** Some held-out samples, long ones cut, in every evaluation the same: text, and the words that are predicted in it. */
+export interface PredictionsEvent {
+  readonly kind: 'predictions';
+  readonly iteration: number;
+  readonly sentences: readonly (readonly (string | PredictedWord)[])[];
+}
+
+export type PretrainEvent = StepEvent | EvaluationEvent | PredictionsEvent;

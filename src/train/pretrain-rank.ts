@@ -10,14 +10,15 @@ import { hiddenInput, pretrainingBlocks } from '../model/blocks.js';
 import type { MegatronBertConfig } from '../model/config.js';
 import type { Communicator } from '../parallel/communicator.js';
 import { runRank } from '../parallel/rank.js';
-import type { Evaluation, PretrainEvent } from './events.js';
+import { evaluateBatches } from './evaluation.js';
+import type { Evaluation, EvaluationEvent, StepEvent } from './events.js';
 import { writeWeights } from './export.js';
 import { modelFlops } from './model-flops.js';
 import type { OptimizerOptions } from './optimizer.js';
 import { optimizers } from './optimizers.js';
 import { initializeParameters, restoreParameters } from './parameters.js';
-import type { Batch } from './chain.js';
 import { measurePeakFlops } from './peak-flops.js';
+import type { PredictedEvent } from './predictions.js';
 import { toBlockInputs } from './pretraining-batch.js';
 import type { Recomputation } from './recomputation.js';
 import { microBatchesAt, type BatchSchedule, type LearningRateSchedule } from './schedule.js';
@@ -67,6 +68,8 @@ export interface SnapshotEvent {
   readonly snapshot: Snapshot;
 }
 
+export type PretrainRankEvent = StepEvent | EvaluationEvent | PredictedEvent | SnapshotEvent;
+
 export interface PretrainRankResult {
   readonly completed: Progress;
   readonly tokensPerSecond: number;
@@ -74,11 +77,11 @@ export interface PretrainRankResult {
   readonly test?: Evaluation;
 }
 
-await runRank<PretrainTask, PretrainEvent | SnapshotEvent, PretrainRankResult>(
+await runRank<PretrainTask, PretrainRankEvent, PretrainRankResult>(
   async (task, communicator, reportFromRank) => {
     const { samples, batches, trainIterations, resumed } = task;
     const { microBatchSize } = batches;
-    const report = (event: PretrainEvent) => {
+    const report = (event: PretrainRankEvent) => {
       if (communicator.rank === 0) reportFromRank(event);
     };
     const engine = openEngine({ threads: task.threads, groups: { tensor: communicator } });
@@ -90,10 +93,16 @@ await runRank<PretrainTask, PretrainEvent | SnapshotEvent, PretrainRankResult>(
         toBlockInputs(text.batch(i * microBatchSize, microBatchSize), predictionCount),
       );
       text.close();
-      return averageOver(trainer, all);
+      return evaluateBatches(trainer, all, {
+        vocabSize: task.config.vocab_size,
+        tensor: { group: 'tensor', size: communicator.size, rank: communicator.rank },
+        sequenceLength: samples.sequenceLength,
+      });
     };
     const evaluate = async (iteration: number) => {
-      report({ kind: 'evaluation', iteration, ...(await evaluateOn(task.data.heldOut)) });
+      const { samples: predicted, ...evaluation } = await evaluateOn(task.data.heldOut);
+      report({ kind: 'evaluation', iteration, ...evaluation });
+      report({ kind: 'predicted', iteration, samples: predicted });
     };
     const atStart = resumed?.manifest.consumed_samples ?? 0;
     let consumed = atStart;
@@ -188,6 +197,7 @@ async function openTrainer(
     communicator,
     tensor,
     blocks: pretrainingBlocks(config, { predictionCount }),
+    evaluationBlocks: pretrainingBlocks(config, { predictionCount, predicts: true }),
     hidden: hiddenInput(config, { batchSize: microBatchSize, sequenceLength, tensor }),
     microBatchSize,
     sequenceLength,
@@ -209,19 +219,6 @@ async function openTrainer(
     await checkpoint.close();
   } else await initializeParameters(engine, trainer.parameters, seed);
   return { trainer, predictionCount };
-}
-
-async function averageOver(trainer: Trainer, batches: readonly Batch[]): Promise<Evaluation> {
-  let loss = 0;
-  let correct = 0;
-  let count = 0;
-  for (const batch of batches) {
-    const scalars = await trainer.evaluate(batch);
-    loss += scalars.masked_lm_loss! * scalars.masked_lm_count!;
-    correct += scalars.masked_lm_correct!;
-    count += scalars.masked_lm_count!;
-  }
-  return { loss: loss / count, accuracy: correct / count };
 }
 
 /** Ranks look at different moments, and must stop after the same iteration. */

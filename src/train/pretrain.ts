@@ -9,12 +9,14 @@ import { pretrainingBlocks } from '../model/blocks.js';
 import type { MegatronBertConfig } from '../model/config.js';
 import { parameterCount } from '../model/initial-values.js';
 import { launchRanks } from '../parallel/launch.js';
+import type { Tokenizer } from '../text/tokenizer.js';
 import { readTokenizer, writeTokenizer } from '../text/tokenizer-files.js';
 import { lossCurve, type LossPoint } from './loss-curve.js';
 import { declaredParameters } from './parameters.js';
 import { resolveConfig, resolveTask, type PretrainOptions } from './pretrain-options.js';
 import type { PretrainEvent } from './events.js';
-import type { PretrainRankResult, PretrainTask, SnapshotEvent } from './pretrain-rank.js';
+import { describePredictions } from './predictions.js';
+import type { PretrainRankResult, PretrainTask, PretrainRankEvent } from './pretrain-rank.js';
 import { checkpointsOf, describeRun, findResumed } from './resume.js';
 import { openRunLog, type RunRecord } from './run-log.js';
 import { createSaving } from './saving.js';
@@ -59,8 +61,8 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainSummar
   const log = await openRunLog(path.join(output, 'log.jsonl'), resumed?.manifest.iteration ?? 0);
   const tensorboard = await openTensorboard(path.join(output, 'tensorboard'), resumed?.manifest.iteration);
   const records = [log, tensorboard];
-  const { completed, tokensPerSecond, test } = await runRanks(options, task, run, records).finally(() =>
-    Promise.all(records.map((record) => record.close())),
+  const { completed, tokensPerSecond, test } = await runRanks(options, task, run, tokenizer, records).finally(
+    () => Promise.all(records.map((record) => record.close())),
   );
   if (completed.iterations < task.trainIterations) throw new PretrainingStopped(completed.iterations, output);
 
@@ -105,6 +107,7 @@ async function runRanks(
   options: PretrainOptions,
   task: PretrainTask,
   run: Manifest['run'],
+  tokenizer: Tokenizer,
   records: readonly RunRecord[],
 ): Promise<PretrainRankResult> {
   const {
@@ -134,20 +137,21 @@ async function runRanks(
   const stop = () => {
     Atomics.store(new Int32Array(task.stop), 0, 1);
   };
+  const tell = (event: PretrainEvent) => {
+    for (const record of records) record.add(event);
+    onEvent?.(event);
+  };
   stopSignal?.addEventListener('abort', stop);
   if (stopSignal?.aborted) stop();
   try {
-    const [first] = await launchRanks<PretrainTask, PretrainEvent | SnapshotEvent, PretrainRankResult>({
+    const [first] = await launchRanks<PretrainTask, PretrainRankEvent, PretrainRankResult>({
       size: ranks,
       module: new URL('./pretrain-rank.js', import.meta.url),
       task,
       signal: AbortSignal.any([failure.signal, ...(signal ? [signal] : [])]),
       onEvent: (event, rank) => {
         if (event.kind === 'snapshot') saving.add(event, rank);
-        else {
-          for (const record of records) record.add(event);
-          onEvent?.(event);
-        }
+        else tell(event.kind === 'predicted' ? describePredictions(event, tokenizer) : event);
       },
     });
     await saving.done();
@@ -217,6 +221,6 @@ function drawLoss(events: readonly PretrainEvent[]): string {
   const heldOut: LossPoint[] = [];
   for (const event of events)
     if (event.kind === 'step') train.push({ iteration: event.iteration, loss: event.masked_lm_loss });
-    else heldOut.push({ iteration: event.iteration, loss: event.loss });
+    else if (event.kind === 'evaluation') heldOut.push({ iteration: event.iteration, loss: event.loss });
   return lossCurve(train, heldOut, 'MegatronBERT pretraining');
 }

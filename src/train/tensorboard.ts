@@ -9,7 +9,7 @@ import path from 'node:path';
 import { bytesField, doubleField, floatField, integerField, message, stringField } from '../protobuf.js';
 import { openAppended } from './append-file.js';
 import { crc32c } from './crc32c.js';
-import type { PretrainEvent } from './events.js';
+import type { EvaluationEvent, StepEvent } from './events.js';
 import type { RunRecord } from './run-log.js';
 
 /**
@@ -29,6 +29,7 @@ export async function openTensorboard(folder: string, completed = 0): Promise<Ru
   add(completed === 0 ? 0 : completed + 1, bytesField(7, integerField(1, sessionStart)));
   return {
     add: (event) => {
+      if (event.kind === 'predictions') return;
       add(event.iteration, bytesField(5, summary(scalars(event))));
     },
     flush: () => file.flush(),
@@ -37,7 +38,7 @@ export async function openTensorboard(folder: string, completed = 0): Promise<Ru
 }
 
 /** By Megatron-LM's names, so that runs of both lie in one chart. */
-function scalars(event: PretrainEvent): Readonly<Record<string, number>> {
+function scalars(event: StepEvent | EvaluationEvent): Readonly<Record<string, number>> {
   if (event.kind === 'evaluation')
     return {
       'lm loss validation': event.loss,

@@ -1,11 +1,17 @@
-import type { Engine } from '../engine/engine.js';
+import type { Engine, HostArray } from '../engine/engine.js';
 import { input } from '../graph/functions.js';
 import type { Value } from '../graph/value.js';
 import type { Block } from '../model/blocks.js';
 import type { TensorParallel } from '../model/run.js';
 import type { Communicator } from '../parallel/communicator.js';
 import { randomKey } from '../random.js';
-import { createEvaluationChain, createTrainingChain, type Batch, type Chain, type Scalars } from './chain.js';
+import {
+  createEvaluationChain,
+  createTrainingChain,
+  type Batch,
+  type EvaluationChain,
+  type Scalars,
+} from './chain.js';
 import { gradientNorm, updateParameters, type OptimizerOptions } from './optimizer.js';
 import { optimizers } from './optimizers.js';
 import { allocateParameters, type OwnParameters } from './parameters.js';
@@ -17,6 +23,8 @@ export interface TrainerOptions {
   readonly communicator: Communicator;
   readonly tensor: TensorParallel;
   readonly blocks: readonly Block[];
+  /** The same, with what is wanted of an evaluation; `blocks` by default. */
+  readonly evaluationBlocks?: readonly Block[];
   /** What blocks hand on: the input `hidden`. */
   readonly hidden: Value;
   readonly microBatchSize: number;
@@ -59,6 +67,8 @@ export interface Trainer {
   step(microBatches: readonly Batch[]): Promise<StepReport>;
   /** Without dropout; a chain of its own, made when it is first asked for. */
   evaluate(batch: Batch): Promise<Scalars>;
+  /** An output of the blocks in the last evaluation, scalar or not. */
+  readEvaluated(name: string): Promise<HostArray>;
 }
 
 /** A model to train, its parameters still zero. */
@@ -78,7 +88,7 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
     { ...chainOptions, run: { ...run, dropoutKey } },
     options.recomputeActivations,
   );
-  let evaluation: Promise<Chain> | undefined;
+  let evaluation: Promise<EvaluationChain> | undefined;
   let { iterations, updates, recentLosses } = options.completed ?? {
     iterations: 0,
     updates: 0,
@@ -109,8 +119,13 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
       return { scalars, learningRate, gradientNorm: norm, isSkipped };
     },
     async evaluate(batch) {
-      evaluation ??= createEvaluationChain({ ...chainOptions, run });
+      const evaluationBlocks = options.evaluationBlocks ?? blocks;
+      evaluation ??= createEvaluationChain({ ...chainOptions, blocks: evaluationBlocks, run });
       return (await evaluation).forward(batch);
+    },
+    async readEvaluated(name) {
+      if (!evaluation) throw new Error('nothing was evaluated');
+      return (await evaluation).read(name);
     },
   };
 }
