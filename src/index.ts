@@ -46,6 +46,7 @@ export type { Gpt2Config } from './model/gpt2-config.js';
 export { downloadModel } from './hub/download-model.js';
 export type { DownloadProgress } from './hub/progress.js';
 export { downloadNgc, type NgcFiles, type NgcOptions } from './hub/ngc.js';
+export { openDashboard, type Dashboard, type DashboardOptions } from './dashboard/server.js';
 export { inspect, type Inspection } from './inspect/inspect.js';
 export { pipeline } from './pipelines/node.js';
 export type { Pipeline, Pipelines, TaskName } from './pipelines/pipelines.js';

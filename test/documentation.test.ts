@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { fixture } from './support/fixture.js';
-import { megatronBert, temporaryFolder, writeChapters } from './support/workspace.js';
+import { megatronBert, startServing, temporaryFolder, writeChapters } from './support/workspace.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const blocks = (file: string, language: string) =>
@@ -86,6 +86,12 @@ describe.each([
       const reference = words.indexOf('--reference');
       const given = reference < 0 ? words : words.toSpliced(reference, 2);
       const more = words[0] === 'pretrain' ? short : [];
+      if (words[0] === 'dashboard') {
+        const served = startServing({ cwd: folder }, ...given);
+        expect((await fetch(await served.address)).status).toBe(200);
+        await served.stop('SIGTERM');
+        continue;
+      }
       const { code, stderr } = await megatronBert({ cwd: folder }, ...given, ...more);
       expect(code, `${words.join(' ')}\n${stderr}`).toBe(0);
     }

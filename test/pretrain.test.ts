@@ -112,6 +112,7 @@ describe('what a run leaves', () => {
       'log.jsonl',
       'loss.svg',
       'model.safetensors',
+      'run.json',
       'summary.json',
       'tensorboard',
       'tokenizer.json',

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { InputError } from '../errors.js';
 import { PretrainingStopped } from '../train/pretrain.js';
 import { convertCommand } from './convert.js';
+import { dashboardCommand } from './dashboard.js';
 import { downloadCommand } from './download.js';
 import { inspectCommand } from './inspect.js';
 import { preprocessCommand } from './preprocess.js';
@@ -22,6 +23,7 @@ const program = new Command('megatron-bert')
   .addCommand(trainTokenizerCommand())
   .addCommand(preprocessCommand())
   .addCommand(pretrainCommand())
+  .addCommand(dashboardCommand())
   .addCommand(runCommand())
   .addCommand(downloadCommand())
   .addCommand(convertCommand())

@@ -13,6 +13,13 @@ export function nonNegativeInteger(text: string): number {
   return value;
 }
 
+export function portNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 65535)
+    throw new InvalidArgumentError('expected a port: a number from 1 to 65535');
+  return value;
+}
+
 export function nonNegativeNumber(text: string): number {
   const value = Number(text);
   if (text.trim() === '' || !(value >= 0)) throw new InvalidArgumentError('expected a number of 0 or more');

@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
+import { openDashboard } from '../dashboard/server.js';
 import { pretrain } from '../train/pretrain.js';
 import type { PretrainOptions, PretrainProgress } from '../train/pretrain-options.js';
 import { optimizerNames } from '../train/optimizer.js';
@@ -9,7 +10,7 @@ import { recomputations } from '../train/recomputation.js';
 import { decayStyles } from '../train/schedule.js';
 import type { PretrainSummary } from '../train/summary.js';
 import { createIntervalLine } from './interval-line.js';
-import { command, nonNegativeInteger, nonNegativeNumber, positiveInteger } from './options.js';
+import { command, nonNegativeInteger, nonNegativeNumber, portNumber, positiveInteger } from './options.js';
 import { createProgress } from './progress.js';
 
 /** Flags whose names in `PretrainOptions` are theirs in camel case, and those of the model's configuration. */
@@ -27,6 +28,7 @@ interface Flags extends Omit<PretrainOptions, 'corpus' | 'config' | 'onEvent' | 
   readonly adamEps?: number;
   readonly sgdMomentum: number;
   readonly logInterval: number;
+  readonly dashboard?: number | true;
   readonly json?: true;
 }
 
@@ -34,6 +36,7 @@ export function pretrainCommand(): Command {
   return command('pretrain', 'Pretrain a MegatronBERT (masked words and sentence order) on text.', [
     'pretrain corpus/ --tokenizer my-tokenizer --output my-model --num-layers 4 --hidden-size 256 --num-attention-heads 4',
     'pretrain corpus.txt --tokenizer my-tokenizer --output my-model --tensor-model-parallel-size 2',
+    'pretrain corpus.txt --tokenizer my-tokenizer --output my-model --dashboard',
     'pretrain corpus.txt --tokenizer my-tokenizer --output my-model --resume',
     'pretrain 0.7 data/books_text_sentence 0.3 data/news_text_sentence --tokenizer my-tokenizer --output my-model',
   ])
@@ -133,6 +136,7 @@ export function pretrainCommand(): Command {
       nonNegativeNumber,
     )
     .option('--log-interval <n>', 'iterations between lines on how it goes', positiveInteger, 100)
+    .option('--dashboard [port]', 'a page of 127.0.0.1 that shows the run as it goes', portNumber)
     .option('--resume', 'go on from the newest checkpoint in the output folder')
     .option('--overwrite-output-dir', 'write into a folder that is not empty')
     .option('--json', 'print the summary as JSON')
@@ -144,10 +148,16 @@ export function pretrainCommand(): Command {
         ffnHiddenSize,
         maxPositionEmbeddings,
         logInterval,
+        dashboard,
         json,
         ...options
       } = flags;
       const ranks = options.tensorModelParallelSize ?? 1;
+      const page =
+        dashboard === undefined
+          ? undefined
+          : await openDashboard(options.output, dashboard === true ? {} : { port: dashboard });
+      if (page) console.error(`dashboard: ${page.address}`);
       const signals = stopOnSignals();
       const shown = showProgress(logInterval);
       const summary = await pretrain({
@@ -170,9 +180,10 @@ export function pretrainCommand(): Command {
         },
         onEvent: shown.onEvent,
         stopSignal: signals.stop,
-      }).finally(() => {
+      }).finally(async () => {
         signals.release();
         shown.end();
+        await page?.close();
       });
       console.log(json ? JSON.stringify(summary) : describe(summary, options.output));
     });

@@ -1,3 +1,5 @@
+import { smooth, ticks, tickStep } from './curves.js';
+
 /** Loss over a run. */
 export interface LossPoint {
   readonly iteration: number;
@@ -7,19 +9,6 @@ export interface LossPoint {
 const width = 760;
 const height = 420;
 const margin = { top: 48, right: 24, bottom: 52, left: 60 };
-
-/** A round step that divides `range` into about `count`. */
-function tickStep(range: number, count: number): number {
-  const raw = range / count;
-  const power = 10 ** Math.floor(Math.log10(raw));
-  return power * ([1, 2, 5].find((factor) => factor * power >= raw) ?? 10);
-}
-
-function ticks(from: number, to: number, count: number): number[] {
-  const step = tickStep(to - from, count);
-  const first = Math.ceil(from / step);
-  return Array.from({ length: Math.floor(to / step) - first + 1 }, (_, i) => (first + i) * step);
-}
 
 /** Points that a drawing of this width can show; a long run has millions. */
 const mostPoints = 1000;
@@ -36,10 +25,9 @@ function thin(points: readonly LossPoint[]): LossPoint[] {
   });
 }
 
-/** Exponential moving average: single steps are noisy. */
-function smooth(points: readonly LossPoint[]): LossPoint[] {
-  let running = points[0]?.loss ?? 0;
-  return points.map(({ iteration, loss }) => ({ iteration, loss: (running = 0.9 * running + 0.1 * loss) }));
+function smoothed(points: readonly LossPoint[]): LossPoint[] {
+  const losses = smooth(points.map(({ loss }) => loss));
+  return points.map(({ iteration }, i) => ({ iteration, loss: losses[i]! }));
 }
 
 /** The curve of a run as an SVG document: training loss, smoothed and raw, and held-out loss. */
@@ -77,7 +65,7 @@ ${ticks(0, last, 8)
 <text x="${(margin.left + right) / 2}" y="${height - 12}" text-anchor="middle">iteration</text>
 <text transform="translate(16 ${(margin.top + floor) / 2}) rotate(-90)" text-anchor="middle">masked-LM loss (nats per token)</text>
 ${line(train, 'stroke="#9ec3ea" stroke-width="1"')}
-${line(smooth(train), 'stroke="#1f6fc4" stroke-width="2"')}
+${line(smoothed(train), 'stroke="#1f6fc4" stroke-width="2"')}
 ${line(heldOut, 'stroke="#d9541e" stroke-width="2"')}
 ${heldOut.map((p) => `<circle cx="${x(p.iteration).toFixed(1)}" cy="${y(p.loss).toFixed(1)}" r="3.5" fill="#d9541e"/>`).join('\n')}
 <g transform="translate(${right - 190} 20)"><line x2="20" stroke="#1f6fc4" stroke-width="2"/><text x="26" y="4">training</text><line x1="100" x2="120" stroke="#d9541e" stroke-width="2"/><text x="126" y="4">held-out</text></g>

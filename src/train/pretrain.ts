@@ -19,6 +19,7 @@ import { describePredictions } from './predictions.js';
 import type { PretrainRankResult, PretrainTask, PretrainRankEvent } from './pretrain-rank.js';
 import { checkpointsOf, describeRun, findResumed } from './resume.js';
 import { openRunLog, type RunRecord } from './run-log.js';
+import { writeRunFile } from './run-file.js';
 import { createSaving } from './saving.js';
 import { modelCard, type PretrainSummary } from './summary.js';
 import { dataFolderOf, preparePretrainingData } from './pretraining-data.js';
@@ -49,7 +50,7 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainSummar
   const resumed = options.resume ? await findResumed(options, run) : undefined;
   const task = { ...settings, data, ...(resumed && { resumed }) };
 
-  onEvent?.({
+  const ready = {
     kind: 'ready',
     iterations: task.trainIterations,
     sequenceLength: task.samples.sequenceLength,
@@ -57,7 +58,9 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainSummar
     parameters: countParameters(config),
     trainTokens: data.trainTokens,
     heldOutTokens: data.heldOutTokens,
-  });
+  } as const;
+  await writeRunFile(ready, options, config);
+  onEvent?.(ready);
   const log = await openRunLog(path.join(output, 'log.jsonl'), resumed?.manifest.iteration ?? 0);
   const tensorboard = await openTensorboard(path.join(output, 'tensorboard'), resumed?.manifest.iteration);
   const records = [log, tensorboard];

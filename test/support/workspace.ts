@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync, mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -35,14 +35,52 @@ export interface Finished {
   readonly stderr: string;
 }
 
+const main = new URL('../../dist/cli/main.js', import.meta.url).pathname;
+
+const withOptions = (all: [{ cwd: string }, ...string[]] | string[]) =>
+  typeof all[0] === 'object'
+    ? (all as [{ cwd: string }, ...string[]])
+    : ([{}, ...(all as string[])] as const);
+
 /** Runs the built command line; a first argument that is no word says where. */
 export function megatronBert(...all: [{ cwd: string }, ...string[]] | string[]): Promise<Finished> {
-  const [options, ...args] =
-    typeof all[0] === 'object' ? (all as [{ cwd: string }, ...string[]]) : [{}, ...(all as string[])];
-  const main = new URL('../../dist/cli/main.js', import.meta.url).pathname;
+  const [options, ...args] = withOptions(all);
   return new Promise((resolve) => {
     execFile(process.execPath, [main, ...args], options, (error, stdout, stderr) => {
       resolve({ code: error ? Number(error.code) : 0, stdout, stderr });
     });
   });
+}
+
+export interface Serving {
+  /** What it prints first. @throws Error where it ends before */
+  readonly address: Promise<string>;
+  /** @returns the exit code; null where it was killed */
+  stop(signal: NodeJS.Signals): Promise<number | null>;
+}
+
+/** Runs the built command line, with a command that serves a page until it is stopped. */
+export function startServing(...all: [{ cwd: string }, ...string[]] | string[]): Serving {
+  const [options, ...args] = withOptions(all);
+  const child = spawn(process.execPath, [main, ...args], options);
+  let printed = '';
+  const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+  const address = new Promise<string>((resolve, reject) => {
+    for (const output of [child.stdout, child.stderr])
+      output.on('data', (text: Buffer) => {
+        printed += text.toString();
+        const found = /http:\/\/\S+/.exec(printed);
+        if (found) resolve(found[0]);
+      });
+    void ended.then((code) => {
+      reject(new Error(`ended with ${code}: ${printed}`));
+    });
+  });
+  return {
+    address,
+    stop(signal) {
+      child.kill(signal);
+      return ended;
+    },
+  };
 }
