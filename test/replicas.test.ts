@@ -2,14 +2,20 @@
  * What is not split stays equal on all ranks, to the bit, without ever being sent around; what is split becomes what it
  * becomes on one rank.
  */
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { pretrainingBlocks } from '../src/model/blocks.js';
 import { megatronBertConfig } from '../src/model/config.js';
+import { gpt2Config } from '../src/model/gpt2-config.js';
 import { layoutOf, placePart } from '../src/partition.js';
 import { launchRanks } from '../src/parallel/launch.js';
+import { GPT2LMHeadModel } from '../src/pretrained/classes.js';
+import { configJson } from '../src/pretrained/save-pretrained.js';
 import type { OptimizerName } from '../src/train/optimizers.js';
 import { declaredParameters } from '../src/train/parameters.js';
 import { relativeError } from './support/fixture.js';
+import { temporaryFolder } from './support/workspace.js';
 
 type Tensors = Readonly<Record<string, { value: Float32Array; gradient: Float32Array }>>;
 
@@ -21,6 +27,12 @@ interface Result {
   readonly losses: readonly number[];
   /** Of this rank's share of the last gradient: split parameters, and on the first rank the others. */
   readonly squares: number;
+  /** Where weights were written: a batch that was not trained on, and the loss on it. */
+  readonly evaluated?: {
+    readonly input_ids: Int32Array;
+    readonly labels: Int32Array;
+    readonly loss: number;
+  };
 }
 
 const config = {
@@ -40,11 +52,17 @@ const gpt2 = {
   n_inner: 32,
   n_positions: 8,
 };
-const run = (config: object, size: number, steps: number, optimizer?: OptimizerName) =>
+interface RunOptions {
+  readonly optimizer?: OptimizerName;
+  /** Where weights are written to. */
+  readonly folder?: string;
+}
+const root = temporaryFolder();
+const run = (config: object, size: number, steps: number, options: RunOptions = {}) =>
   launchRanks<object, never, Result>({
     size,
     module: new URL('./support/replica-rank.mjs', import.meta.url),
-    task: { config, steps, optimizer },
+    task: { config, steps, ...options },
   });
 
 describe.each([
@@ -100,7 +118,10 @@ describe.each([
 test.each(['adamw', 'adam-l2', 'sgd', 'lamb'] as const)(
   '%s on 2 ranks leads to the weights of one',
   async (optimizer) => {
-    const [[whole], ranks] = await Promise.all([run(config, 1, 3, optimizer), run(config, 2, 3, optimizer)]);
+    const [[whole], ranks] = await Promise.all([
+      run(config, 1, 3, { optimizer }),
+      run(config, 2, 3, { optimizer }),
+    ]);
     const blocks = pretrainingBlocks(megatronBertConfig(config), { predictionCount: 3 });
     for (const [name, parameter] of declaredParameters(blocks)) {
       // the gradient of the keys' biases is rounding alone, of which Adam makes steps of ordinary size
@@ -113,3 +134,20 @@ test.each(['adamw', 'adam-l2', 'sgd', 'lamb'] as const)(
     }
   },
 );
+
+test.each([1, 2])('what %i ranks write of GPT-2 computes their loss', async (size) => {
+  const folder = path.join(root, String(size));
+  const [{ evaluated } = {}] = await run(gpt2, size, 2, { folder });
+  const { input_ids, labels, loss } = evaluated!;
+  await writeFile(path.join(folder, 'config.json'), configJson(gpt2Config(gpt2), 'GPT2LMHeadModel'));
+  const model = await GPT2LMHeadModel.from_pretrained(folder);
+  expect(model.loading_info).toEqual({ missing_keys: [], unexpected_keys: [], mismatched_keys: [] });
+  const { logits } = await model.forward({ input_ids: { dims: [2, 8], data: input_ids } });
+  await model.dispose();
+  const ofRow = (label: number, row: number) => {
+    const scores = [...logits.data.subarray(32 * row, 32 * row + 32)];
+    return Math.log(scores.reduce((sum, score) => sum + Math.exp(score), 0)) - scores[label]!;
+  };
+  const total = [...labels].reduce((sum, label, row) => sum + ofRow(label, row), 0);
+  expect(total / labels.length).toBeCloseTo(loss, 5);
+});

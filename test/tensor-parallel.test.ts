@@ -10,6 +10,7 @@ import { gpt2Blocks } from '../src/model/gpt2-blocks.js';
 import { gpt2Config } from '../src/model/gpt2-config.js';
 import { gpt2LayerParameters } from '../src/model/gpt2.js';
 import { flattenParameters, partShape } from '../src/model/parameters.js';
+import { labelledLoss, labelledLossByRows } from '../src/model/losses.js';
 import type { Run } from '../src/model/run.js';
 import {
   vocabParallelCrossEntropy,
@@ -255,4 +256,27 @@ describe('the vocabulary split over ranks', () => {
       });
     },
   );
+
+  test('scored some rows at a time: the same loss and counts', () => {
+    const [hidden, width] = [randomNumbers([6, 3], 'rows'), 2 ** 23];
+    const whole = input('hidden', [6, 3]);
+    const labels = input('labels', [6], 'int32');
+    const tensor = { group: 'tensor', size: 1, rank: 0 };
+    // as if it had so many classes that two rows are enough
+    const { loss, count, correct } = labelledLossByRows(whole, (rows) => rows, width, labels, tensor);
+    const expected = labelledLoss(whole, labels, tensor);
+    const program = makeProgram({ loss, count, correct });
+    expect(program.nodes.filter(({ op }) => op === 'exp').map(({ shape }) => shape)).toEqual(
+      [2, 2, 2].map((rows) => [rows, 3]),
+    );
+    const given = { hidden, labels: [0, -100, 2, 1, 1, -100] };
+    const [found] = evaluateRanks([program], [given]);
+    const [reference] = evaluateRanks(
+      [makeProgram({ loss: expected.loss, count: expected.count, correct: expected.correct })],
+      [given],
+    );
+    expect(found!.count).toEqual([4]);
+    for (const name of ['loss', 'count', 'correct'])
+      expect(found![name]![0]).toBeCloseTo(reference![name]![0]!, 10);
+  });
 });

@@ -116,7 +116,7 @@ export function forwardBackward(
   };
 }
 
-/** Leaves are at hand again, views cost nothing, and a mask costs less to draw again than to keep. */
+/** Leaves are at hand again, views cost nothing, and masks and one-hot rows cost less to make again than to keep. */
 function isWorthSaving({ op }: Value): boolean {
   return ![
     'input',
@@ -127,6 +127,7 @@ function isWorthSaving({ op }: Value): boolean {
     'copyToParallel',
     'stopGradient',
     'dropoutMask',
+    'oneHot',
   ].includes(op);
 }
 

@@ -15,6 +15,7 @@ import { gpt2Config } from './gpt2-config.js';
 import { gpt2Body, gpt2HeadParameters, gpt2Logits, gpt2Parameters } from './gpt2.js';
 import { bodyInputs } from './inputs.js';
 import { linearParameters } from './parameters.js';
+import { copyToTensorParallel } from './tensor-parallel.js';
 
 const architecture = family(gpt2Config);
 
@@ -38,7 +39,7 @@ const GPT2LMHeadModel = architecture({
     const table = (lm_head ?? transformer.wte).weight;
     return {
       ...vocabularyOutputs(
-        (rows) => gpt2Logits(rows, table, run.tensor),
+        (rows) => gpt2Logits(copyToTensorParallel(rows, run.tensor), table),
         encoded,
         inputs.shifted_labels,
         inputs,

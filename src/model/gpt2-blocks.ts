@@ -1,6 +1,7 @@
 /** GPT-2 for training, as a chain of blocks (see `blocks.ts`). */
 import { knownSize, multiplyDimensions } from '../graph/dimension.js';
 import { input } from '../graph/functions.js';
+import type { Value } from '../graph/value.js';
 import type { Block } from './blocks.js';
 import { scoreScale, type TransformerConfig } from './config.js';
 import { embeddings } from './embeddings.js';
@@ -13,9 +14,10 @@ import {
   gpt2Logits,
 } from './gpt2.js';
 import { norm, transformerLayer } from './layer.js';
-import { labelledLoss } from './losses.js';
+import { labelledLossByRows } from './losses.js';
 import { triangularMask } from './masks.js';
 import { layerNormParameters, parameterInputs } from './parameters.js';
+import { copyToTensorParallel } from './tensor-parallel.js';
 
 /**
  * `GPT2LMHeadModel` for training. Its inputs are `input_ids`, int32 [batch, sequence], texts without padding, and `labels`,
@@ -71,9 +73,11 @@ function headBlock(config: TransformerConfig): Block {
     outputs: (run, hidden) => {
       const { transformer, lm_head } = parameterInputs(parameters, run.tensor.size);
       const table = (lm_head ?? transformer.wte).weight;
-      const logits = gpt2Logits(norm(hidden, transformer.ln_f, config), table, run.tensor);
+      const last = copyToTensorParallel(norm(hidden, transformer.ln_f, config), run.tensor);
       const labels = input('labels', [multiplyDimensions(run.batchSize, run.sequenceLength)], 'int32');
-      const { loss, count, correct } = labelledLoss(logits, labels, run.tensor);
+      const score = (rows: Value) => gpt2Logits(rows, table);
+      const width = config.vocab_size / run.tensor.size;
+      const { loss, count, correct } = labelledLossByRows(last, score, width, labels, run.tensor);
       return { loss, lm_count: count, lm_correct: correct };
     },
   };

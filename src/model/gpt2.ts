@@ -12,8 +12,7 @@ import {
   vocabParallelEmbeddingParameters,
   type ValuesOf,
 } from './parameters.js';
-import type { TensorParallel } from './run.js';
-import { copyToTensorParallel, type LinearValues } from './tensor-parallel.js';
+import type { LinearValues } from './tensor-parallel.js';
 
 export function gpt2LayerParameters(config: TransformerConfig, layer: number) {
   const { hidden_size, intermediate_size, initializer_range } = config;
@@ -89,6 +88,5 @@ export const gpt2Body = (values: ValuesOf<ReturnType<typeof gpt2Parameters>>): B
   },
 });
 
-/** The language-model head, without a bias: rows [rows, hidden] → this rank's columns of the logits [rows, vocabulary / ranks]. */
-export const gpt2Logits = (rows: Value, table: Value, tensor: TensorParallel): Value =>
-  matmul(copyToTensorParallel(rows, tensor), table, { transposeB: true });
+/** The head, without a bias: rows [rows, hidden] (after f) → this rank's columns of the logits [rows, vocabulary / ranks]. */
+export const gpt2Logits = (rows: Value, table: Value): Value => matmul(rows, table, { transposeB: true });

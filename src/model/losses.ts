@@ -11,9 +11,11 @@ import {
   negate,
   reshape,
   select,
+  slice,
   subtract,
   sum,
 } from '../graph/functions.js';
+import { knownSize } from '../graph/dimension.js';
 import type { Value } from '../graph/value.js';
 import { singleRank, type TensorParallel } from './run.js';
 import { vocabParallelCrossEntropy } from './tensor-parallel.js';
@@ -48,6 +50,34 @@ export function labelledLoss(
     count,
     correct: overLabelled(cast(equal(margin, 0), 'float32')),
   };
+}
+
+/** Logits that are computed at once: more of them take more memory, and no less time. */
+const mostLogits = 2 ** 24;
+
+/**
+ * The same without all rows' logits in memory: some rows are scored at a time.
+ *
+ * @param rows [rows, hidden]
+ * @param score some of the rows → their logits [some, classes / ranks]
+ * @param width classes / ranks
+ */
+export function labelledLossByRows(
+  rows: Value,
+  score: (rows: Value) => Value,
+  width: number,
+  labels: Value,
+  tensor: TensorParallel,
+): LabelledLoss {
+  const size = knownSize(rows.shape[0]!);
+  const step = Math.max(1, Math.floor(mostLogits / width));
+  const parts = Array.from({ length: Math.ceil(size / step) }, (_, i) => {
+    const some = (x: Value) => slice(x, 0, i * step, Math.min(size, (i + 1) * step));
+    return labelledLoss(score(some(rows)), some(labels), tensor);
+  });
+  const overParts = (name: 'total' | 'count' | 'correct') => parts.map((part) => part[name]).reduce(add);
+  const [total, count, correct] = [overParts('total'), overParts('count'), overParts('correct')];
+  return { loss: divide(total, count), total, count, correct };
 }
 
 /** Mean of (x − y)², of one shape → scalar */

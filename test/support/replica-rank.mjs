@@ -7,6 +7,7 @@ import { gpt2Blocks } from '../../dist/model/gpt2-blocks.js';
 import { gpt2Config } from '../../dist/model/gpt2-config.js';
 import { runRank } from '../../dist/parallel/rank.js';
 import { randomBits, randomKey } from '../../dist/random.js';
+import { writeWeights } from '../../dist/train/export.js';
 import { resolveOptimizer } from '../../dist/train/optimizer.js';
 import { initializeParameters } from '../../dist/train/parameters.js';
 import { createTrainer } from '../../dist/train/trainer.js';
@@ -41,7 +42,7 @@ const models = {
 };
 
 await runRank(async (task, communicator) => {
-  const { config: fields, steps, microBatches = 1, recomputeActivations, optimizer } = task;
+  const { config: fields, steps, microBatches = 1, recomputeActivations, optimizer, folder } = task;
   const { readConfig, blocks, batch } = models[fields.model_type ?? 'megatron-bert'];
   const config = readConfig(fields);
   const engine = openEngine({ threads: 1, groups: { tensor: communicator } });
@@ -83,7 +84,10 @@ await runRank(async (task, communicator) => {
     own[name] = { value: await engine.read(value), gradient: await engine.read(gradient) };
     if (declaration.partition === undefined) replicated[name] = own[name];
   }
+  if (folder) await writeWeights(folder, engine, trainer.parameters, communicator);
+  const last = batch(steps, config);
+  const evaluated = folder && { ...last, loss: (await trainer.evaluate(last)).loss };
   const bytes = engine.allocatedBytes();
   await engine.release();
-  return { replicated, norms, squares, losses, own, bytes };
+  return { replicated, norms, squares, losses, own, bytes, evaluated };
 });
