@@ -10,18 +10,18 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
-from transformers import AutoTokenizer, MegatronBertForPreTraining
+from transformers import AutoModelForPreTraining, AutoTokenizer
 
 LARGEST_DIFFERENCE = 1e-4
 INPUT_NAMES = ("input_ids", "attention_mask", "token_type_ids")
-LOGIT_NAMES = ("prediction_logits", "seq_relationship_logits")
+LOGIT_NAMES = {"megatron-bert": ("prediction_logits", "seq_relationship_logits"), "gpt2": ("logits",)}
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="config.json, model.safetensors and the tokenizer's files")
     parser.add_argument("--inputs", type=Path, help=f"safetensors file with {', '.join(INPUT_NAMES)} [B, S]")
-    parser.add_argument("--logits", type=Path, help=f"safetensors file with {' and '.join(LOGIT_NAMES)}")
+    parser.add_argument("--logits", type=Path, help="safetensors file with the logits, by transformers' names")
     arguments = parser.parse_args()
     if (arguments.inputs is None) != (arguments.logits is None):
         parser.error("--inputs and --logits go together")
@@ -31,7 +31,7 @@ def parse_arguments():
 
 
 def load_matching_model(folder):
-    model, report = MegatronBertForPreTraining.from_pretrained(folder, output_loading_info=True)
+    model, report = AutoModelForPreTraining.from_pretrained(folder, output_loading_info=True)
     problems = {kind: found for kind, found in report.items() if found}
     if problems:
         sys.exit(f"{folder}: the keys do not match: {problems}")
@@ -52,7 +52,7 @@ def compare_logits(model, inputs_path, logits_path):
     with torch.no_grad():
         output = model(**inputs)
     failures = []
-    for name in LOGIT_NAMES:
+    for name in LOGIT_NAMES[model.config.model_type]:
         ours, theirs = expected[name], output[name]
         if ours.shape != theirs.shape:
             failures.append(f"{name}: shape {list(ours.shape)}, transformers gives {list(theirs.shape)}")
