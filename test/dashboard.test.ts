@@ -219,8 +219,8 @@ describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
     mkdirSync(hostile);
     const sentences = [[markup, { word: markup, predicted: markup, probability: 1e9 }]];
     const lines = [
-      { kind: 'step', iteration: 3, masked_lm_loss: 1e308, gradient_norm: -1e308, learning_rate: '<b>' },
-      { kind: 'step', iteration: 2, masked_lm_loss: 3, learning_rate: 0, seconds: 0 },
+      { kind: 'step', iteration: 3, lm_loss: 1e308, gradient_norm: -1e308, learning_rate: '<b>' },
+      { kind: 'step', iteration: 2, lm_loss: 3, learning_rate: 0, seconds: 0 },
       { kind: 'predictions', iteration: 3, sentences },
     ];
     writeFileSync(path.join(hostile, 'log.jsonl'), lines.map((line) => `${JSON.stringify(line)}\n`).join(''));

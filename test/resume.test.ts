@@ -32,7 +32,7 @@ beforeAll(async () => {
   const args = ['train-tokenizer', at('corpus'), '--vocab-size', '200', '--output', at('tokenizer')];
   expect((await megatronBert(...args)).code).toBe(0);
   const whole = await megatronBert(...command('whole'));
-  expect(whole.stderr + whole.stdout).toContain('held-out masked-LM loss');
+  expect(whole.stderr + whole.stdout).toContain('held-out loss');
 }, 60_000);
 
 const timings = [

@@ -18,7 +18,7 @@ const step = (iteration: number, fields: Partial<StepEvent> = {}): StepEvent => 
   kind: 'step',
   iteration,
   loss: 6.95,
-  masked_lm_loss: 6.25,
+  lm_loss: 6.25,
   next_sentence_loss: 0.7,
   learning_rate: 1e-4,
   global_batch_size: 512,
@@ -59,7 +59,7 @@ test('a run that goes on has a file that comes later, and says from where', asyn
   await write('resumed', 0, [evaluation(0, 30), step(1), step(2)]);
   // the clock has been set back
   vi.setSystemTime(1_600_000_000_000);
-  await write('resumed', 1, [step(2, { masked_lm_loss: 5 })]);
+  await write('resumed', 1, [step(2, { lm_loss: 5 })]);
   const [first, second] = files('resumed').map((bytes) => [...records(bytes)].map(decode));
   expect(first!.map(({ step, start, scalars }) => [step, start, scalars?.['lm loss']])).toEqual([
     [0, false, undefined],

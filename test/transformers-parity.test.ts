@@ -14,7 +14,7 @@ import type { Trainer } from '../src/train/trainer.js';
 import { createTrainer } from '../src/train/trainer.js';
 import { defaultOptimizer } from '../src/train/optimizer.js';
 import { evaluateBatches } from '../src/train/evaluation.js';
-import { toBlockInputs } from '../src/train/pretraining-batch.js';
+import { toBlockInputs } from '../src/train/objectives/masked-batch.js';
 import {
   difference,
   fixture,
@@ -162,6 +162,7 @@ describe('training', () => {
     const { samples } = await evaluateBatches(trainer, [toBlockInputs(batch, predictionCount)], {
       vocabSize,
       tensor: singleRank,
+      microBatchSize: 3,
       sequenceLength: 16,
     });
     const logits = expected.get('prediction_logits')!.data;

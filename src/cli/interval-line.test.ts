@@ -6,7 +6,7 @@ const step = (iteration: number, fields: Partial<StepEvent> = {}): StepEvent => 
   kind: 'step',
   iteration,
   loss: 7.5,
-  masked_lm_loss: 7,
+  lm_loss: 7,
   next_sentence_loss: 0.5,
   learning_rate: 1e-4,
   global_batch_size: 16,
@@ -20,15 +20,15 @@ const step = (iteration: number, fields: Partial<StepEvent> = {}): StepEvent => 
   memory: 1e9,
   ...fields,
 });
-const skipped = { masked_lm_loss: NaN, next_sentence_loss: NaN, gradient_norm: NaN, skipped: true } as const;
+const skipped = { lm_loss: NaN, next_sentence_loss: NaN, gradient_norm: NaN, skipped: true } as const;
 
 test("a line has Megatron-LM's fields, with means over the interval", () => {
   const line = createIntervalLine({ interval: 4, iterations: 1000, sequenceLength: 128 });
   const steps = [
-    step(1, { masked_lm_loss: 8, next_sentence_loss: 0.75 }),
+    step(1, { lm_loss: 8, next_sentence_loss: 0.75 }),
     step(2, skipped),
     step(3, { seconds: 1.5, model_flops_per_second: 2e10 }),
-    step(4, { masked_lm_loss: 6, next_sentence_loss: 0.25, learning_rate: 0.00012345 }),
+    step(4, { lm_loss: 6, next_sentence_loss: 0.25, learning_rate: 0.00012345 }),
   ];
   expect(steps.map(line)).toEqual([
     undefined,
@@ -40,7 +40,7 @@ test("a line has Megatron-LM's fields, with means over the interval", () => {
       ' model GFLOP/s: 30.0 (30.0 % of the measured peak) |',
   ]);
   // the next interval begins anew
-  const next = [5, 6, 7, 8].map((iteration) => line(step(iteration, { masked_lm_loss: 12 }))).at(-1);
+  const next = [5, 6, 7, 8].map((iteration) => line(step(iteration, { lm_loss: 12 }))).at(-1);
   expect(next).toContain('| lm loss: 1.200000E+01 |');
   expect(next).toContain('| number of skipped iterations:   0 |');
 });

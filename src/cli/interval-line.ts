@@ -38,8 +38,10 @@ function describe(steps: readonly StepEvent[], iterations: number, sequenceLengt
     `elapsed time per iteration (ms): ${((1000 * seconds) / steps.length).toFixed(1)}`,
     `learning rate: ${scientific(last.learning_rate, 3)}`,
     `global batch size: ${padded(last.global_batch_size, 5)}`,
-    ...meanLoss('lm loss', (step) => step.masked_lm_loss),
-    ...meanLoss('sop loss', (step) => step.next_sentence_loss),
+    ...meanLoss('lm loss', (step) => step.lm_loss),
+    ...(last.next_sentence_loss === undefined
+      ? []
+      : meanLoss('sop loss', (step) => step.next_sentence_loss!)),
     ...(Number.isFinite(last.gradient_norm) ? [`grad norm: ${last.gradient_norm.toFixed(3)}`] : []),
     `number of skipped iterations: ${padded(steps.length - updates.length, 3)}`,
     `tokens/s: ${(tokens / seconds).toFixed(1)}`,

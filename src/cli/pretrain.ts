@@ -240,7 +240,7 @@ function showProgress(interval: number) {
     else if (event.kind === 'warning') print(`megatron-bert: ${event.message}`);
     else if (event.kind === 'evaluation')
       print(
-        `iteration ${event.iteration}: held-out loss ${event.loss.toFixed(3)}, ${(100 * event.accuracy).toFixed(1)} % of masked words right`,
+        `iteration ${event.iteration}: held-out loss ${event.loss.toFixed(3)}, ${(100 * event.accuracy).toFixed(1)} % of predictions right`,
       );
   };
   return { onEvent, end: () => progress?.stop() };
@@ -251,8 +251,11 @@ const ranksOf = (count: number) => `${count} ${count === 1 ? 'rank' : 'ranks'}`;
 function describe(summary: PretrainSummary, output: string): string {
   const percent = (fraction: number) => `${(100 * fraction).toFixed(1)} %`;
   return [
-    `held-out masked-LM loss  ${summary.initial_loss.toFixed(3)} → ${summary.heldout_loss.toFixed(3)} nats (ln of the vocabulary ${Math.log(summary.vocab_size).toFixed(3)}, unigram entropy ${summary.unigram_entropy.toFixed(3)})`,
-    `masked words right       ${percent(summary.masked_accuracy_before)} → ${percent(summary.masked_accuracy_after)}`,
+    `held-out loss            ${summary.initial_loss.toFixed(3)} → ${summary.heldout_loss.toFixed(3)} nats (ln of the vocabulary ${Math.log(summary.vocab_size).toFixed(3)}, unigram entropy ${summary.unigram_entropy.toFixed(3)})`,
+    `predictions right        ${percent(summary.accuracy_before)} → ${percent(summary.accuracy_after)}`,
+    ...(summary.order_accuracy === undefined
+      ? []
+      : [`order of sentences right ${percent(summary.order_accuracy)}`]),
     `speed                    ${Math.round(summary.tokens_per_second)} tokens/s on ${ranksOf(summary.ranks)}, ${Math.round(summary.seconds)} s in all`,
     `model                    ${output}`,
     `loss curve               ${path.join(output, 'loss.svg')}`,

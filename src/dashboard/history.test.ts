@@ -11,14 +11,14 @@ const step = (iteration: number, values: Partial<LoggedStep> = {}): LoggedStep =
 test('a long run becomes means of neighbours, of which none is lost', () => {
   const history = emptyHistory();
   const losses = Array.from({ length: 9_999 }, (_, i) => Math.sin(i) + 5);
-  for (const [i, masked_lm_loss] of losses.entries()) addEvent(history, step(i + 1, { masked_lm_loss }));
+  for (const [i, lm_loss] of losses.entries()) addEvent(history, step(i + 1, { lm_loss }));
   expect(history.steps.length).toBeLessThanOrEqual(2000);
   expect(history.steps.length).toBeGreaterThan(1000);
   let before = 0;
-  for (const { iteration, count, masked_lm_loss } of history.steps) {
+  for (const { iteration, count, lm_loss } of history.steps) {
     expect(iteration - before).toBe(count);
     const own = losses.slice(before, iteration);
-    expect(masked_lm_loss).toBeCloseTo(own.reduce((sum, loss) => sum + loss, 0) / count, 10);
+    expect(lm_loss).toBeCloseTo(own.reduce((sum, loss) => sum + loss, 0) / count, 10);
     before = iteration;
   }
   expect(before).toBe(losses.length);

@@ -5,7 +5,7 @@
 
 /** What is drawn of each iteration, by its name in the log. */
 export const measures = [
-  'masked_lm_loss',
+  'lm_loss',
   'next_sentence_loss',
   'learning_rate',
   'gradient_norm',

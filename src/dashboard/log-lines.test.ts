@@ -81,5 +81,5 @@ test('numbers that JSON cannot hold are none', async () => {
     (event) => events.push(event),
     () => undefined,
   );
-  expect(events).toMatchObject([{ iteration: 1, skipped: true, gradient_norm: null, masked_lm_loss: null }]);
+  expect(events).toMatchObject([{ iteration: 1, skipped: true, gradient_norm: null, lm_loss: null }]);
 });

@@ -117,9 +117,9 @@ function pretrainingHeadsBlock(
       const wordsLoss = divide(words.total, maximum(words.count, 1));
       return {
         loss: add(wordsLoss, order.loss),
-        masked_lm_loss: wordsLoss,
-        masked_lm_count: words.count,
-        masked_lm_correct: words.correct,
+        lm_loss: wordsLoss,
+        lm_count: words.count,
+        lm_correct: words.correct,
         next_sentence_loss: order.loss,
         next_sentence_correct: order.correct,
         ...(predicts && predictedWords(logits, run)),

@@ -21,8 +21,8 @@ import { copyToTensorParallel } from './tensor-parallel.js';
 
 /**
  * `GPT2LMHeadModel` for training. Its inputs are `input_ids`, int32 [batch, sequence], texts without padding, and `labels`,
- * int32 [batch · sequence], the token that each position is to predict (−100 for none). It gives the scalars `loss`, and of
- * the labelled positions `lm_count` and `lm_correct`, those whose label is the likeliest.
+ * int32 [batch · sequence], the token that each position is to predict (−100 for none). It gives the scalars `loss`,
+ * which is `lm_loss` too, and of the labelled positions `lm_count` and `lm_correct`, those whose label is the likeliest.
  */
 export const gpt2Blocks = (config: TransformerConfig): Block[] => [
   embeddingsBlock(config),
@@ -78,7 +78,7 @@ function headBlock(config: TransformerConfig): Block {
       const score = (rows: Value) => gpt2Logits(rows, table);
       const width = config.vocab_size / run.tensor.size;
       const { loss, count, correct } = labelledLossByRows(last, score, width, labels, run.tensor);
-      return { loss, lm_count: count, lm_correct: correct };
+      return { loss, lm_loss: loss, lm_count: count, lm_correct: correct };
     },
   };
 }

@@ -13,6 +13,7 @@ const toldTokens = 48;
 export interface EvaluationOptions {
   readonly vocabSize: number;
   readonly tensor: TensorParallel;
+  readonly microBatchSize: number;
   readonly sequenceLength: number;
 }
 
@@ -20,7 +21,7 @@ export interface EvaluationOptions {
 export async function evaluateBatches(
   trainer: Trainer,
   batches: readonly Batch[],
-  { vocabSize, tensor, sequenceLength }: EvaluationOptions,
+  { vocabSize, tensor, microBatchSize, sequenceLength }: EvaluationOptions,
 ): Promise<Evaluation & { readonly samples: PredictedSample[] }> {
   const part = vocabSize / tensor.size;
   const vocabulary_ids = Float32Array.from({ length: part }, (_, i) => tensor.rank * part + i);
@@ -28,15 +29,23 @@ export async function evaluateBatches(
   let loss = 0;
   let correct = 0;
   let count = 0;
+  let inOrder = 0;
   for (const batch of batches) {
     const scalars = await trainer.evaluate({ ...batch, vocabulary_ids });
-    loss += scalars.masked_lm_loss! * scalars.masked_lm_count!;
-    correct += scalars.masked_lm_correct!;
-    count += scalars.masked_lm_count!;
-    if (samples.length < toldSamples)
+    loss += scalars.lm_loss! * scalars.lm_count!;
+    correct += scalars.lm_correct!;
+    count += scalars.lm_count!;
+    inOrder += scalars.next_sentence_correct ?? NaN;
+    if (batch.prediction_positions && samples.length < toldSamples)
       samples.push(...(await readPredictions(trainer, batch, sequenceLength)));
   }
-  return { loss: loss / count, accuracy: correct / count, samples: samples.slice(0, toldSamples) };
+  const order_accuracy = inOrder / (batches.length * microBatchSize);
+  return {
+    loss: loss / count,
+    accuracy: correct / count,
+    ...(Number.isFinite(order_accuracy) && { order_accuracy }),
+    samples: samples.slice(0, toldSamples),
+  };
 }
 
 /** Of the samples of the last evaluation, without the tokens around them. */

@@ -1,9 +1,11 @@
 /** What a pretraining run tells while it goes: the lines of `log.jsonl`. */
 
-/** How well held-out text is predicted: nats per masked token, and the fractions whose first choice is right. */
+/** How well held-out text is predicted: nats per token to predict, and the fractions whose first choice is right. */
 export interface Evaluation {
   readonly loss: number;
   readonly accuracy: number;
+  /** Of pairs of segments, those whose order is told rightly. */
+  readonly order_accuracy?: number;
 }
 
 /** What an iteration took; the only fields that differ between a run and its repetition. */
@@ -27,8 +29,9 @@ export interface StepEvent extends Timings {
   /** Iterations completed. */
   readonly iteration: number;
   readonly loss: number;
-  readonly masked_lm_loss: number;
-  readonly next_sentence_loss: number;
+  readonly lm_loss: number;
+  /** Where the order of sentences is learnt. */
+  readonly next_sentence_loss?: number;
   readonly learning_rate: number;
   readonly global_batch_size: number;
   readonly consumed_samples: number;

@@ -1,4 +1,4 @@
-import type { MegatronBertConfig } from '../model/config.js';
+import type { TransformerConfig } from '../model/config.js';
 
 /** What is computed at once: sequences of so many tokens, and rows of the masked-LM head. */
 export interface ComputedBatch {
@@ -20,7 +20,7 @@ export function modelFlops(
     intermediate_size: f,
     num_hidden_layers: l,
     vocab_size: V,
-  }: Pick<MegatronBertConfig, 'hidden_size' | 'intermediate_size' | 'num_hidden_layers' | 'vocab_size'>,
+  }: Pick<TransformerConfig, 'hidden_size' | 'intermediate_size' | 'num_hidden_layers' | 'vocab_size'>,
   { batchSize: B, sequenceLength: s, predictionCount }: ComputedBatch,
 ): number {
   const projections = 8 * B * s * h * h;

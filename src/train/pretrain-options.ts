@@ -1,11 +1,12 @@
-import { maximumPredictions } from '../data/pretraining/masking.js';
 import { InputError, shown } from '../errors.js';
-import { checkTensorParallel, megatronBertConfig, type MegatronBertConfig } from '../model/config.js';
-import type { Tokenizer } from '../text/tokenizer.js';
+import type { MegatronBertConfig, TransformerConfig } from '../model/config.js';
+import type { Gpt2Config } from '../model/gpt2-config.js';
+import type { AnyTokenizer } from '../text/tokenizer-json.js';
 import { resolveOptimizer, type OptimizerChoice } from './optimizer.js';
 import type { PretrainEvent } from './events.js';
 import type { PretrainTask } from './pretrain-rank.js';
 import { recomputations, type Recomputation } from './recomputation.js';
+import { sampleOptions, type Architecture } from './trained-model.js';
 import { decayStyles, type BatchRampUp, type DecayStyle } from './schedule.js';
 
 export interface PretrainOptions extends OptimizerChoice {
@@ -18,8 +19,10 @@ export interface PretrainOptions extends OptimizerChoice {
   readonly tokenizer: string;
   /** The folder of the run and of the model that comes out. */
   readonly output: string;
-  /** Fields of the model's configuration; the vocabulary's size follows from the tokenizer. */
-  readonly config?: Partial<MegatronBertConfig>;
+  /** `bert` by default, a `MegatronBertForPreTraining`; `gpt2` is a `GPT2LMHeadModel`. */
+  readonly architecture?: Architecture;
+  /** Fields of the model's configuration, by its own names; the vocabulary's size follows from the tokenizer. */
+  readonly config?: Partial<MegatronBertConfig> | Partial<Gpt2Config>;
   readonly tensorModelParallelSize?: number;
   readonly sequenceLength?: number;
   /** Sequences that are computed at once. */
@@ -102,38 +105,11 @@ export type PretrainProgress =
       readonly heldOutTokens: number;
     };
 
-/** @throws InputError for sizes that do not fit the tokenizer or the ranks */
-export function resolveConfig(
-  options: PretrainOptions,
-  tokenizer: Tokenizer,
-  ranks: number,
-): MegatronBertConfig {
-  if (!Number.isInteger(ranks) || ranks < 1)
-    throw new InputError(`tensor-parallel size: expected a positive integer, found ${ranks}`);
-  const multiple = (options.makeVocabSizeDivisibleBy ?? 128) * ranks;
-  const config = megatronBertConfig({
-    architectures: ['MegatronBertForPreTraining'],
-    torch_dtype: 'float32',
-    vocab_size: Math.ceil(tokenizer.vocabSize / multiple) * multiple,
-    pad_token_id: tokenizer.tokens.pad,
-    max_position_embeddings: options.sequenceLength ?? 128,
-    // what Megatron-LM trains with; transformers' own default of 1e-12 suits inference only
-    layer_norm_eps: 1e-5,
-    ...options.config,
-  });
-  if (config.vocab_size < tokenizer.vocabSize)
-    throw new InputError(
-      `vocab_size (${config.vocab_size}) is smaller than the tokenizer's vocabulary (${tokenizer.vocabSize})`,
-    );
-  checkTensorParallel(config, ranks);
-  return config;
-}
-
 /** All that ranks are told, but for the data. @throws InputError naming the option that cannot be used */
 export function resolveTask(
   options: PretrainOptions,
-  config: MegatronBertConfig,
-  tokenizer: Tokenizer,
+  config: TransformerConfig,
+  tokenizer: AnyTokenizer,
 ): Omit<PretrainTask, 'data'> {
   const {
     sequenceLength = 128,
@@ -156,7 +132,6 @@ export function resolveTask(
     exitDurationInMins = Infinity,
     recomputeActivations = 'none',
     seed = 1234,
-    maskProbability = 0.15,
     threads = 1,
   } = options;
   for (const [name, value] of Object.entries({
@@ -184,13 +159,6 @@ export function resolveTask(
   for (const [name, value] of Object.entries({ learningRate, minLearningRate }))
     if (!(value >= 0 && value < Infinity))
       throw new InputError(`${name}: expected a number of 0 or more, found ${value}`);
-  if (
-    !(maskProbability > 0 && maskProbability <= 1) ||
-    maximumPredictions(sequenceLength, maskProbability) < 1
-  )
-    throw new InputError(
-      `mask probability: expected one that hides a token of ${sequenceLength} or more, up to 1, found ${maskProbability}`,
-    );
   if (!(exitDurationInMins >= 0))
     throw new InputError(
       `exit duration in minutes: expected a number of 0 or more, found ${exitDurationInMins}`,
@@ -222,19 +190,9 @@ export function resolveTask(
     microBatchSize,
     ...(rampupBatchSize && { rampUp: resolveRampUp(rampupBatchSize, globalBatchSize, microBatchSize) }),
   };
-  const isContinuation = Uint8Array.from({ length: tokenizer.vocabSize }, (_, id) =>
-    Number(tokenizer.isContinuation(id)),
-  );
   return {
     config,
-    samples: {
-      sequenceLength,
-      seed,
-      maskProbability,
-      vocabSize: tokenizer.vocabSize,
-      tokens: tokenizer.tokens,
-      isContinuation,
-    },
+    samples: sampleOptions(options, tokenizer, sequenceLength, seed),
     batches,
     trainIterations,
     evaluationInterval,

@@ -1,25 +1,22 @@
 /** What each rank of a pretraining run does: the module that `pretrain` launches. */
-import type { BertSampleOptions } from '../data/pretraining/bert-samples.js';
-import { maximumPredictions } from '../data/pretraining/masking.js';
 import type { PreparedSamples } from '../data/pretraining/prepare.js';
-import { openBertSamples } from '../data/pretraining/samples.js';
 import { openTrainingCheckpoint, type FoundCheckpoint } from '../checkpoint/training/read.js';
 import type { Engine } from '../engine/engine.js';
 import { openEngine } from '../engine/node.js';
-import { hiddenInput, pretrainingBlocks } from '../model/blocks.js';
-import type { MegatronBertConfig } from '../model/config.js';
+import { hiddenInput } from '../model/blocks.js';
+import type { TransformerConfig } from '../model/config.js';
 import type { Communicator } from '../parallel/communicator.js';
 import { runRank } from '../parallel/rank.js';
 import { evaluateBatches } from './evaluation.js';
 import type { Evaluation, EvaluationEvent, StepEvent } from './events.js';
 import { writeWeights } from './export.js';
 import { modelFlops } from './model-flops.js';
+import { createObjective, type Objective, type SampleOptions } from './objectives/objective.js';
 import type { OptimizerOptions } from './optimizer.js';
 import { optimizers } from './optimizers.js';
 import { initializeParameters, restoreParameters } from './parameters.js';
 import { measurePeakFlops } from './peak-flops.js';
 import type { PredictedEvent } from './predictions.js';
-import { toBlockInputs } from './pretraining-batch.js';
 import type { Recomputation } from './recomputation.js';
 import { microBatchesAt, type BatchSchedule, type LearningRateSchedule } from './schedule.js';
 import { createSnapshot, takeSnapshot, type Snapshot } from './snapshot.js';
@@ -27,13 +24,13 @@ import { createTrainer, type Progress, type Trainer } from './trainer.js';
 
 /** All that a rank is told; plain data. */
 export interface PretrainTask {
-  readonly config: MegatronBertConfig;
+  readonly config: TransformerConfig;
   readonly data: {
     readonly train: PreparedSamples;
     readonly heldOut: PreparedSamples;
     readonly test?: PreparedSamples;
   };
-  readonly samples: BertSampleOptions;
+  readonly samples: SampleOptions;
   readonly batches: BatchSchedule;
   readonly trainIterations: number;
   readonly evaluationInterval: number;
@@ -86,23 +83,26 @@ await runRank<PretrainTask, PretrainRankEvent, PretrainRankResult>(
     };
     const engine = openEngine({ threads: task.threads, groups: { tensor: communicator } });
     const peakFlops = await measurePeakFlops(engine, communicator);
-    const { trainer, predictionCount } = await openTrainer(task, engine, communicator);
+    const objective = createObjective(task.config, samples, microBatchSize);
+    const { predictionCount } = objective;
+    const trainer = await openTrainer(task, objective, engine, communicator);
     const evaluateOn = async (prepared: PreparedSamples) => {
-      const text = await openBertSamples(prepared, samples);
+      const text = await objective.openBatches(prepared);
       const all = Array.from({ length: task.evaluationBatches }, (_, i) =>
-        toBlockInputs(text.batch(i * microBatchSize, microBatchSize), predictionCount),
+        text.batch(i * microBatchSize, microBatchSize),
       );
       text.close();
       return evaluateBatches(trainer, all, {
         vocabSize: task.config.vocab_size,
         tensor: { group: 'tensor', size: communicator.size, rank: communicator.rank },
+        microBatchSize,
         sequenceLength: samples.sequenceLength,
       });
     };
     const evaluate = async (iteration: number) => {
       const { samples: predicted, ...evaluation } = await evaluateOn(task.data.heldOut);
       report({ kind: 'evaluation', iteration, ...evaluation });
-      report({ kind: 'predicted', iteration, samples: predicted });
+      if (predicted.length > 0) report({ kind: 'predicted', iteration, samples: predicted });
     };
     const atStart = resumed?.manifest.consumed_samples ?? 0;
     let consumed = atStart;
@@ -118,7 +118,7 @@ await runRank<PretrainTask, PretrainRankEvent, PretrainRankResult>(
       });
     };
 
-    const train = await openBertSamples(task.data.train, samples);
+    const train = await objective.openBatches(task.data.train);
     const { sequenceLength } = samples;
     const flops = modelFlops(task.config, { batchSize: microBatchSize, sequenceLength, predictionCount });
     const begun = trainer.completed().iterations;
@@ -129,7 +129,7 @@ await runRank<PretrainTask, PretrainRankEvent, PretrainRankResult>(
     for (let iteration = begun + 1, stopped = false; iteration <= trainIterations && !stopped; iteration++) {
       const started = performance.now();
       const microBatches = Array.from({ length: microBatchesAt(consumed, batches) }, (_, i) =>
-        toBlockInputs(train.batch(consumed + i * microBatchSize, microBatchSize), predictionCount),
+        train.batch(consumed + i * microBatchSize, microBatchSize),
       );
       const dataSeconds = (performance.now() - started) / 1000;
       consumed += microBatches.length * microBatchSize;
@@ -142,8 +142,8 @@ await runRank<PretrainTask, PretrainRankEvent, PretrainRankResult>(
         kind: 'step',
         iteration,
         loss: scalars.loss!,
-        masked_lm_loss: scalars.masked_lm_loss!,
-        next_sentence_loss: scalars.next_sentence_loss!,
+        lm_loss: scalars.lm_loss!,
+        ...(scalars.next_sentence_loss !== undefined && { next_sentence_loss: scalars.next_sentence_loss }),
         learning_rate: learningRate,
         global_batch_size: microBatches.length * microBatchSize,
         consumed_samples: consumed,
@@ -183,21 +183,21 @@ await runRank<PretrainTask, PretrainRankEvent, PretrainRankResult>(
 
 async function openTrainer(
   task: PretrainTask,
+  { blocks, evaluationBlocks }: Objective,
   engine: Engine,
   communicator: Communicator,
-): Promise<{ readonly trainer: Trainer; readonly predictionCount: number }> {
+): Promise<Trainer> {
   const { config, samples, optimizer, schedule, resumed } = task;
   const { microBatchSize } = task.batches;
   const { sequenceLength, seed } = samples;
   const tensor = { group: 'tensor', size: communicator.size, rank: communicator.rank };
-  const predictionCount = microBatchSize * maximumPredictions(sequenceLength, samples.maskProbability);
   const { iteration = 0, skipped_iterations = 0, recent_losses = [] } = resumed?.manifest ?? {};
   const trainer = await createTrainer({
     engine,
     communicator,
     tensor,
-    blocks: pretrainingBlocks(config, { predictionCount }),
-    evaluationBlocks: pretrainingBlocks(config, { predictionCount, predicts: true }),
+    blocks,
+    evaluationBlocks,
     hidden: hiddenInput(config, { batchSize: microBatchSize, sequenceLength, tensor }),
     microBatchSize,
     sequenceLength,
@@ -218,7 +218,7 @@ async function openTrainer(
     await restoreParameters(engine, trainer.parameters, checkpoint, moments);
     await checkpoint.close();
   } else await initializeParameters(engine, trainer.parameters, seed);
-  return { trainer, predictionCount };
+  return trainer;
 }
 
 /** Ranks look at different moments, and must stop after the same iteration. */

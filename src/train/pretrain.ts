@@ -2,19 +2,17 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { isFolder } from '../checkpoint/paths.js';
 import type { Manifest } from '../checkpoint/training/manifest.js';
-import { specialTokens } from '../data/pretraining/bert-samples.js';
-import type { SampleKind } from '../data/pretraining/prepare.js';
 import { InputError } from '../errors.js';
-import { pretrainingBlocks } from '../model/blocks.js';
-import type { MegatronBertConfig } from '../model/config.js';
 import { parameterCount } from '../model/initial-values.js';
 import { launchRanks } from '../parallel/launch.js';
-import type { Tokenizer } from '../text/tokenizer.js';
-import { readTokenizer, writeTokenizer } from '../text/tokenizer-files.js';
+import { configJson } from '../pretrained/save-pretrained.js';
+import type { AnyTokenizer } from '../text/tokenizer-json.js';
+import { readAnyTokenizer, writeTokenizer } from '../text/tokenizer-files.js';
 import { lossCurve, type LossPoint } from './loss-curve.js';
 import { declaredParameters } from './parameters.js';
-import { resolveConfig, resolveTask, type PretrainOptions } from './pretrain-options.js';
+import { resolveTask, type PretrainOptions } from './pretrain-options.js';
 import type { PretrainEvent } from './events.js';
+import { createObjective } from './objectives/objective.js';
 import { describePredictions } from './predictions.js';
 import type { PretrainRankResult, PretrainTask, PretrainRankEvent } from './pretrain-rank.js';
 import { checkpointsOf, describeRun, findResumed } from './resume.js';
@@ -24,20 +22,21 @@ import { createSaving } from './saving.js';
 import { modelCard, type PretrainSummary } from './summary.js';
 import { dataFolderOf, preparePretrainingData } from './pretraining-data.js';
 import { openTensorboard } from './tensorboard.js';
+import { architectures, resolveConfig, sampleKind } from './trained-model.js';
 
 /**
- * Pretrains a `MegatronBertForPreTraining` on text, split over `tensorModelParallelSize` threads of this
+ * Pretrains a `MegatronBertForPreTraining` or a `GPT2LMHeadModel` on text, split over `tensorModelParallelSize` threads of this
  * process, and writes a model folder that transformers loads, with `log.jsonl`, `loss.svg` and `summary.json`.
  *
  * @throws InputError for options, a corpus or a tokenizer that cannot be used; nothing was written then
  */
 export async function pretrain(options: PretrainOptions): Promise<PretrainSummary> {
   const started = performance.now();
-  const { output, tensorModelParallelSize: ranks = 1, onEvent } = options;
-  const tokenizer = await readTokenizer(options.tokenizer);
+  const { output, architecture = 'bert', tensorModelParallelSize: ranks = 1, onEvent } = options;
+  const tokenizer = await readAnyTokenizer(options.tokenizer);
   const config = resolveConfig(options, tokenizer, ranks);
   const settings = resolveTask(options, config, tokenizer);
-  const kind = sampleKind(settings, options);
+  const kind = sampleKind(settings.samples, options);
   const isNew = await openOutput(output, options);
   const data = await preparePretrainingData(options, tokenizer, kind, {
     train: settings.trainIterations * settings.batches.globalBatchSize,
@@ -55,7 +54,7 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainSummar
     iterations: task.trainIterations,
     sequenceLength: task.samples.sequenceLength,
     ranks,
-    parameters: countParameters(config),
+    parameters: countParameters(task),
     trainTokens: data.trainTokens,
     heldOutTokens: data.heldOutTokens,
   } as const;
@@ -77,8 +76,9 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainSummar
     heldout_loss: final.loss,
     ...(test && { test_loss: test.loss }),
     unigram_entropy: data.unigramEntropy,
-    masked_accuracy_before: initial.accuracy,
-    masked_accuracy_after: final.accuracy,
+    accuracy_before: initial.accuracy,
+    accuracy_after: final.accuracy,
+    ...(final.order_accuracy !== undefined && { order_accuracy: final.order_accuracy }),
     vocab_size: config.vocab_size,
     iterations: task.trainIterations,
     seconds: (performance.now() - started) / 1000,
@@ -87,9 +87,9 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainSummar
   };
   await writeTokenizer(output, tokenizer, { modelMaxLength: config.max_position_embeddings });
   await writeFile(path.join(output, 'loss.svg'), drawLoss(events));
-  await writeFile(path.join(output, 'README.md'), modelCard(config, summary));
+  await writeFile(path.join(output, 'README.md'), modelCard(architecture, config, summary));
   await writeFile(path.join(output, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`);
-  await writeFile(path.join(output, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
+  await writeFile(path.join(output, 'config.json'), configJson(config, architectures[architecture]));
   return summary;
 }
 
@@ -110,7 +110,7 @@ async function runRanks(
   options: PretrainOptions,
   task: PretrainTask,
   run: Manifest['run'],
-  tokenizer: Tokenizer,
+  tokenizer: AnyTokenizer,
   records: readonly RunRecord[],
 ): Promise<PretrainRankResult> {
   const {
@@ -154,7 +154,8 @@ async function runRanks(
       signal: AbortSignal.any([failure.signal, ...(signal ? [signal] : [])]),
       onEvent: (event, rank) => {
         if (event.kind === 'snapshot') saving.add(event, rank);
-        else tell(event.kind === 'predicted' ? describePredictions(event, tokenizer) : event);
+        else if (event.kind !== 'predicted') tell(event);
+        else if (tokenizer.type === 'WordPiece') tell(describePredictions(event, tokenizer));
       },
     });
     await saving.done();
@@ -166,19 +167,9 @@ async function runRanks(
   }
 }
 
-function sampleKind(
-  { samples: { sequenceLength, seed } }: Pick<PretrainTask, 'samples'>,
-  { shortSequenceProbability = 0.1 }: PretrainOptions,
-): SampleKind {
-  if (!(shortSequenceProbability >= 0 && shortSequenceProbability <= 1))
-    throw new InputError(
-      `short-sequence probability: expected a number from 0 to 1, found ${shortSequenceProbability}`,
-    );
-  return { kind: 'bert', longest: sequenceLength - specialTokens, shortSequenceProbability, seed };
-}
-
-function countParameters(config: MegatronBertConfig): number {
-  return parameterCount(declaredParameters(pretrainingBlocks(config, { predictionCount: 1 })).values());
+function countParameters({ config, samples, batches }: PretrainTask): number {
+  const { blocks } = createObjective(config, samples, batches.microBatchSize);
+  return parameterCount(declaredParameters(blocks).values());
 }
 
 /**
@@ -223,7 +214,7 @@ function drawLoss(events: readonly PretrainEvent[]): string {
   const train: LossPoint[] = [];
   const heldOut: LossPoint[] = [];
   for (const event of events)
-    if (event.kind === 'step') train.push({ iteration: event.iteration, loss: event.masked_lm_loss });
+    if (event.kind === 'step') train.push({ iteration: event.iteration, loss: event.lm_loss });
     else if (event.kind === 'evaluation') heldOut.push({ iteration: event.iteration, loss: event.loss });
-  return lossCurve(train, heldOut, 'MegatronBERT pretraining');
+  return lossCurve(train, heldOut, 'Pretraining');
 }

@@ -15,7 +15,7 @@ import { prepareSamples, type PreparedSamples, type SampleKind } from '../data/p
 import { unigramEntropy } from '../data/pretraining/unigram-entropy.js';
 import { listInputs } from '../data/preprocess/inputs.js';
 import { preprocess, tokenizerChecksum } from '../data/preprocess/preprocess.js';
-import type { Tokenizer } from '../text/tokenizer.js';
+import type { AnyTokenizer } from '../text/tokenizer-json.js';
 import type { PretrainOptions } from './pretrain-options.js';
 
 /** The text of a run, as samples in the order in which they are trained on. */
@@ -46,7 +46,7 @@ export const defaultSplit = '949,50,1';
 /** @throws InputError for a corpus that cannot be trained on */
 export async function preparePretrainingData(
   options: PretrainOptions,
-  tokenizer: Tokenizer,
+  tokenizer: AnyTokenizer,
   kind: SampleKind,
   counts: SampleCounts,
 ): Promise<PretrainingData> {
@@ -91,7 +91,7 @@ const samplesOfPiece = 8;
 async function makeDataset(
   texts: readonly string[],
   kind: SampleKind,
-  tokenizer: Tokenizer,
+  tokenizer: AnyTokenizer,
   options: PretrainOptions,
 ): Promise<GivenDataset> {
   const files = await listInputs(texts);

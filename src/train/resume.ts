@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Manifest } from '../checkpoint/training/manifest.js';
 import { findTrainingCheckpoint, type FoundCheckpoint } from '../checkpoint/training/read.js';
 import { InputError, shown } from '../errors.js';
-import type { Tokenizer } from '../text/tokenizer.js';
+import type { AnyTokenizer } from '../text/tokenizer-json.js';
 import type { PretrainOptions } from './pretrain-options.js';
 import type { PretrainTask } from './pretrain-rank.js';
 import type { PretrainingData } from './pretraining-data.js';
@@ -15,7 +15,7 @@ export const checkpointsOf = (output: string) => path.join(output, 'checkpoints'
 /** What must be the same where a run goes on: another model, text, order of samples or optimizer would be another run. */
 export function describeRun(
   { config, samples, batches, optimizer }: Pick<PretrainTask, 'config' | 'samples' | 'batches' | 'optimizer'>,
-  tokenizer: Tokenizer,
+  tokenizer: AnyTokenizer,
   data: PretrainingData,
 ): Manifest['run'] {
   const { globalBatchSize, rampUp } = batches;
@@ -26,7 +26,7 @@ export function describeRun(
     rampup_batch_size: rampUp ? [rampUp.start, rampUp.increment, rampUp.samples] : null,
     seed: samples.seed,
     optimizer: optimizer.optimizer,
-    mask_probability: samples.maskProbability,
+    ...(samples.kind === 'bert' && { mask_probability: samples.maskProbability }),
     vocabulary: createHash('sha256').update(tokenizer.vocab.join('\n')).digest('hex'),
     text: data.identity,
   };

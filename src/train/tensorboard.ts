@@ -45,8 +45,8 @@ function scalars(event: StepEvent | EvaluationEvent): Readonly<Record<string, nu
       'lm loss validation ppl': Math.exp(Math.min(20, event.loss)),
     };
   return {
-    'lm loss': event.masked_lm_loss,
-    'sop loss': event.next_sentence_loss,
+    'lm loss': event.lm_loss,
+    ...(event.next_sentence_loss !== undefined && { 'sop loss': event.next_sentence_loss }),
     'learning-rate': event.learning_rate,
     'grad-norm': event.gradient_norm,
     'batch-size': event.global_batch_size,

@@ -102,7 +102,8 @@ export async function openTrainingCheckpoint({
   return {
     async read(name, parameter, moments) {
       const read: Record<string, Float32Array> = {};
-      for (const moment of moments) read[moment] = await readWhole(optimizers, `${moment}.${name}`, parameter);
+      for (const moment of moments)
+        read[moment] = await readWhole(optimizers, `${moment}.${name}`, parameter);
       return { value: await readWhole(models, name, parameter), moments: read };
     },
     close: async () => {

@@ -54,7 +54,7 @@ function drawCharts(): void {
     loss === null ? [] : [[iteration, loss]],
   );
   charts.loss.draw([
-    ...curves('training', (point) => point.masked_lm_loss),
+    ...curves('training', (point) => point.lm_loss),
     { name: 'held-out', className: 'held-out', points: heldOut, dots: true },
   ]);
   charts.order.draw(curves('', (point) => point.next_sentence_loss));
@@ -91,15 +91,15 @@ function drawTiles(last: LoggedStep): void {
     [
       'training loss',
       shown(
-        meanOf((point) => point.masked_lm_loss),
+        meanOf((point) => point.lm_loss),
         significant,
       ),
-      'nats per masked word',
+      'nats per token predicted',
     ],
     [
       'held-out loss',
       shown(evaluation?.loss, significant),
-      evaluation?.accuracy == null ? '' : `${percent(evaluation.accuracy)} of masked words right`,
+      evaluation?.accuracy == null ? '' : `${percent(evaluation.accuracy)} of predictions right`,
     ],
     [
       'tokens per second',

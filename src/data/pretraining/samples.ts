@@ -14,8 +14,15 @@ import { openTable, type Table } from './table.js';
 
 export interface Samples<Batch> {
   /** Samples `start` up to `start + count` of the run. */
-  batch(start: number, count: number): Batch;
-  close(): void;
+  readonly batch: (start: number, count: number) => Batch;
+  readonly close: () => void;
+}
+
+/** Plain data, so that threads can be told it. */
+export interface GptSampleOptions {
+  /** Tokens that a sample predicts. */
+  readonly sequenceLength: number;
+  readonly vocabSize: number;
 }
 
 /** int32, row-major: [batchSize, sequenceLength] each. */
@@ -56,7 +63,7 @@ export async function openBertSamples(
 
 export async function openGptSamples(
   prepared: PreparedSamples,
-  { sequenceLength, vocabSize }: { readonly sequenceLength: number; readonly vocabSize: number },
+  { sequenceLength, vocabSize }: GptSampleOptions,
 ): Promise<Samples<GptBatch>> {
   const opened = await openPrepared(prepared, 2);
   return {

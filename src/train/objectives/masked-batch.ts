@@ -1,6 +1,6 @@
-import type { BertBatch } from '../data/pretraining/bert-samples.js';
-import { ignoredLabel } from '../model/losses.js';
-import type { Batch } from './chain.js';
+import type { BertBatch } from '../../data/pretraining/bert-samples.js';
+import { ignoredLabel } from '../../model/losses.js';
+import type { Batch } from '../chain.js';
 
 /**
  * A batch as the blocks take it: the labelled positions alone, as rows of the batch, filled up to
