@@ -50,6 +50,13 @@ export function takePart(
   }
 }
 
+/** The same as numbers of their own. */
+export function partOf(whole: Float32Array, layout: PartLayout): Float32Array {
+  const part = new Float32Array(layout.outer * layout.run);
+  takePart(whole, layout, part);
+  return part;
+}
+
 export function placePart(
   part: Float32Array,
   { outer, run, stride, start }: PartLayout,

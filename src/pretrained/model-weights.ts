@@ -34,33 +34,41 @@ export function matchWeights(
   { ignoreMismatchedSizes, seed }: MatchOptions,
 ): ModelWeights {
   const weights = new Map<string, FloatWeight>();
-  const used = new Set<string>();
-  const missing: string[] = [];
+  const { found, missing, unexpected } = matchNames(declared, stored);
   const mismatched: string[] = [];
-  for (const [name, parameter] of declared) {
-    const found = storedNames(name).find((candidate) => stored.has(candidate));
-    if (found === undefined) missing.push(name);
-    else {
-      used.add(found);
-      const { shape, dtype, weight, path } = stored.get(found)!;
-      const isFitting = sameShape(shape, parameter.shape);
-      if (!isFitting && !ignoreMismatchedSizes)
-        throw new InputError(
-          `${path}: ${found}: expected [${parameter.shape.join(', ')}] by the configuration, found [${shape.join(', ')}]`,
-        );
-      if (isFitting && !weight)
-        throw new InputError(`${path}: ${found}: expected F32, F16 or BF16, found ${dtype}`);
-      if (isFitting) weights.set(name, weight!);
-      else mismatched.push(name);
-    }
+  for (const [name, storedName] of found) {
+    const { shape, dtype, weight, path } = stored.get(storedName)!;
+    const expected = declared.get(name)!.shape;
+    const isFitting = sameShape(shape, expected);
+    if (!isFitting && !ignoreMismatchedSizes)
+      throw new InputError(
+        `${path}: ${storedName}: expected [${expected.join(', ')}] by the configuration, found [${shape.join(', ')}]`,
+      );
+    if (isFitting && !weight)
+      throw new InputError(`${path}: ${storedName}: expected F32, F16 or BF16, found ${dtype}`);
+    if (isFitting) weights.set(name, weight!);
+    else mismatched.push(name);
   }
   for (const name of [...missing, ...mismatched])
     weights.set(name, { type: 'float32', data: initialValues(name, declared.get(name)!, seed) });
-  const unexpected = [...stored.keys()].filter((name) => !used.has(name) && !isRedundant(name, declared));
   return {
     weights,
     info: { missing_keys: missing, unexpected_keys: unexpected, mismatched_keys: mismatched },
   };
+}
+
+/** Under which name each parameter is stored, those that are not, and what is stored besides. */
+export function matchNames(declared: ReadonlyMap<string, Parameter>, stored: ReadonlyMap<string, unknown>) {
+  const found = new Map<string, string>();
+  const missing: string[] = [];
+  for (const name of declared.keys()) {
+    const storedName = storedNames(name).find((candidate) => stored.has(candidate));
+    if (storedName === undefined) missing.push(name);
+    else found.set(name, storedName);
+  }
+  const used = new Set(found.values());
+  const unexpected = [...stored.keys()].filter((name) => !used.has(name) && !isRedundant(name, declared));
+  return { found, missing, unexpected };
 }
 
 const tiedTo: Readonly<Record<string, string>> = {

@@ -4,7 +4,7 @@ import type { Block } from '../model/blocks.js';
 import { initialValues } from '../model/initial-values.js';
 import { flattenParameters, partShape, type Parameter } from '../model/parameters.js';
 import type { TensorParallel } from '../model/run.js';
-import { layoutOf, takePart, type PartLayout } from '../partition.js';
+import { layoutOf, partOf, type PartLayout } from '../partition.js';
 
 /** A parameter of the model as this rank holds it. */
 export interface OwnParameter extends TrainedParameter {
@@ -52,11 +52,7 @@ export async function restoreParameters(
 ): Promise<void> {
   for (const [name, { declaration, layout, value, moments }] of parameters) {
     const whole = await checkpoint.read(name, declaration, momentNames);
-    const own = async (buffer: Buffer, numbers: Float32Array) => {
-      const part = new Float32Array(layout.outer * layout.run);
-      takePart(numbers, layout, part);
-      await engine.write(buffer, part);
-    };
+    const own = (buffer: Buffer, numbers: Float32Array) => engine.write(buffer, partOf(numbers, layout));
     await own(value, whole.value);
     for (const [i, moment] of momentNames.entries()) await own(moments[i]!, whole.moments[moment]!);
   }
