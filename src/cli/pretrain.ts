@@ -2,6 +2,7 @@ import { Option, type Command } from 'commander';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { openDashboard } from '../dashboard/server.js';
+import type { MegatronBertConfig } from '../model/config.js';
 import { pretrain } from '../train/pretrain.js';
 import type { PretrainOptions, PretrainProgress } from '../train/pretrain-options.js';
 import { optimizerNames } from '../train/optimizer.js';
@@ -15,14 +16,14 @@ import { createProgress } from './progress.js';
 
 /** Flags whose names in `PretrainOptions` are theirs in camel case, and those of the model's configuration. */
 interface Flags extends Omit<PretrainOptions, 'corpus' | 'config' | 'onEvent' | 'signal'> {
-  readonly numLayers: number;
-  readonly hiddenSize: number;
-  readonly numAttentionHeads: number;
+  readonly numLayers?: number;
+  readonly hiddenSize?: number;
+  readonly numAttentionHeads?: number;
   readonly ffnHiddenSize?: number;
   readonly maxPositionEmbeddings?: number;
-  readonly hiddenDropout: number;
-  readonly attentionDropout: number;
-  readonly initMethodStd: number;
+  readonly hiddenDropout?: number;
+  readonly attentionDropout?: number;
+  readonly initMethodStd?: number;
   readonly adamBeta1: number;
   readonly adamBeta2: number;
   readonly adamEps?: number;
@@ -38,6 +39,7 @@ export function pretrainCommand(): Command {
     'pretrain corpus.txt --tokenizer my-tokenizer --output my-model --tensor-model-parallel-size 2',
     'pretrain corpus.txt --tokenizer my-tokenizer --output my-model --dashboard',
     'pretrain corpus.txt --tokenizer my-tokenizer --output my-model --resume',
+    'pretrain corpus.txt --load gatortron --tokenizer gatortron --output my-gatortron --learning-rate 5e-5',
     'pretrain 0.7 data/books_text_sentence 0.3 data/news_text_sentence --tokenizer my-tokenizer --output my-model',
   ])
     .argument(
@@ -46,13 +48,13 @@ export function pretrainCommand(): Command {
     )
     .requiredOption('--tokenizer <folder>', 'from train-tokenizer, or any folder with a vocab.txt')
     .requiredOption('--output <folder>', 'where the model, its log and its loss curve go')
-    .option('--num-layers <n>', 'transformer layers', positiveInteger, 4)
-    .option('--hidden-size <n>', 'width of the residual stream', positiveInteger, 256)
-    .option('--num-attention-heads <n>', 'heads of each layer', positiveInteger, 4)
+    .option('--num-layers <n>', 'transformer layers (default: 4)', positiveInteger)
+    .option('--hidden-size <n>', 'width of the residual stream (default: 256)', positiveInteger)
+    .option('--num-attention-heads <n>', 'heads of each layer (default: 4)', positiveInteger)
     .option('--ffn-hidden-size <n>', 'width of the MLP (default: 4 × hidden size)', positiveInteger)
     .option('--max-position-embeddings <n>', 'longest text (default: the sequence length)', positiveInteger)
-    .option('--hidden-dropout <p>', 'probability', nonNegativeNumber, 0.1)
-    .option('--attention-dropout <p>', 'probability', nonNegativeNumber, 0.1)
+    .option('--hidden-dropout <p>', 'probability (default: 0.1)', nonNegativeNumber)
+    .option('--attention-dropout <p>', 'probability (default: 0.1)', nonNegativeNumber)
     .option('--tensor-model-parallel-size <n>', 'ranks that each matrix is split over', positiveInteger, 1)
     .option('--threads <n>', 'threads of each rank (default: the cores shared out)', positiveInteger)
     .option('--sequence-length <n>', 'tokens of a sequence', positiveInteger, 128)
@@ -96,14 +98,22 @@ export function pretrainCommand(): Command {
       nonNegativeNumber,
     )
     .option('--sgd-momentum <x>', 'how much of the last step is in the next', nonNegativeNumber, 0.9)
-    .option('--init-method-std <x>', 'standard deviation of initial weights', nonNegativeNumber, 0.02)
+    .option(
+      '--init-method-std <x>',
+      'standard deviation of initial weights (default: 0.02)',
+      nonNegativeNumber,
+    )
     .option('--clip-gradient <x>', "greatest norm of the gradient; 0: don't clip", nonNegativeNumber, 1)
     .addOption(
       new Option('--recompute-activations <what>', 'in the backward pass, to need less memory')
         .choices([...recomputations])
         .default('none'),
     )
-    .option('--make-vocab-size-divisible-by <n>', 'vocabulary padding, times the ranks', positiveInteger, 128)
+    .option(
+      '--make-vocab-size-divisible-by <n>',
+      'vocabulary padding, times the ranks (default: 128, or as it was loaded)',
+      positiveInteger,
+    )
     .option(
       '--split <shares>',
       'of the documents for training, evaluation in between, and a test at the end',
@@ -138,20 +148,15 @@ export function pretrainCommand(): Command {
     .option('--log-interval <n>', 'iterations between lines on how it goes', positiveInteger, 100)
     .option('--dashboard [port]', 'a page of 127.0.0.1 that shows the run as it goes', portNumber)
     .option('--resume', 'go on from the newest checkpoint in the output folder')
+    .option(
+      '--load <path>',
+      'begin with a model (a model folder or a Megatron-LM checkpoint), which says the sizes too; or go on with a run',
+    )
+    .option('--finetune', 'of a run that is loaded take the weights only, and begin at iteration 0')
     .option('--overwrite-output-dir', 'write into a folder that is not empty')
     .option('--json', 'print the summary as JSON')
     .action(async (corpus: readonly string[], flags: Flags) => {
-      const {
-        numLayers,
-        hiddenSize,
-        numAttentionHeads,
-        ffnHiddenSize,
-        maxPositionEmbeddings,
-        logInterval,
-        dashboard,
-        json,
-        ...options
-      } = flags;
+      const { logInterval, dashboard, json, ...options } = flags;
       const ranks = options.tensorModelParallelSize ?? 1;
       const page =
         dashboard === undefined
@@ -168,16 +173,7 @@ export function pretrainCommand(): Command {
         ...(options.adamEps !== undefined && { epsilon: options.adamEps }),
         momentum: options.sgdMomentum,
         corpus,
-        config: {
-          num_hidden_layers: numLayers,
-          hidden_size: hiddenSize,
-          num_attention_heads: numAttentionHeads,
-          intermediate_size: ffnHiddenSize ?? 4 * hiddenSize,
-          hidden_dropout_prob: options.hiddenDropout,
-          attention_probs_dropout_prob: options.attentionDropout,
-          initializer_range: options.initMethodStd,
-          ...(maxPositionEmbeddings && { max_position_embeddings: maxPositionEmbeddings }),
-        },
+        config: configOf(flags),
         onEvent: shown.onEvent,
         stopSignal: signals.stop,
       }).finally(async () => {
@@ -187,6 +183,24 @@ export function pretrainCommand(): Command {
       });
       console.log(json ? JSON.stringify(summary) : describe(summary, options.output));
     });
+}
+
+/** Fields that flags give; what is loaded has the others. */
+function configOf(flags: Flags): Partial<MegatronBertConfig> {
+  const defaults = flags.load === undefined ? { numLayers: 4, hiddenSize: 256, numAttentionHeads: 4 } : {};
+  const { numLayers, hiddenSize, numAttentionHeads, ...given } = { ...defaults, ...flags };
+  const ffnHiddenSize = flags.load === undefined ? 4 * hiddenSize! : undefined;
+  const fields = {
+    num_hidden_layers: numLayers,
+    hidden_size: hiddenSize,
+    num_attention_heads: numAttentionHeads,
+    intermediate_size: given.ffnHiddenSize ?? ffnHiddenSize,
+    max_position_embeddings: given.maxPositionEmbeddings,
+    hidden_dropout_prob: given.hiddenDropout,
+    attention_probs_dropout_prob: given.attentionDropout,
+    initializer_range: given.initMethodStd,
+  };
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
 /** The first SIGINT or SIGTERM ends the run with a checkpoint, and the process with a code of its own. */
@@ -237,6 +251,8 @@ function showProgress(interval: number) {
       );
     } else if (event.kind === 'resumed')
       print(`going on after iteration ${event.iteration} (${event.checkpoint})`);
+    else if (event.kind === 'loaded')
+      print(`beginning with the weights of ${event.source} (${layouts[event.layout]})`);
     else if (event.kind === 'warning') print(`megatron-bert: ${event.message}`);
     else if (event.kind === 'evaluation')
       print(
@@ -245,6 +261,12 @@ function showProgress(interval: number) {
   };
   return { onEvent, end: () => progress?.stop() };
 }
+
+const layouts = {
+  transformers: 'a model folder',
+  megatron: 'a Megatron-LM checkpoint',
+  run: "a run's newest checkpoint",
+};
 
 const ranksOf = (count: number) => `${count} ${count === 1 ? 'rank' : 'ranks'}`;
 

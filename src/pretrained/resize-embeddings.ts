@@ -3,7 +3,7 @@ import { InputError } from '../errors.js';
 import { modelParameters, releasePrograms, type LoadedModel } from './model.js';
 
 /** Everything that has a row for each token. */
-const vocabularyWeights =
+export const vocabularyWeights =
   /(^|\.)(embeddings\.word_embeddings|wte)\.weight$|^cls\.predictions\.(bias|decoder\.weight)$|^lm_head\.weight$/;
 
 /**
@@ -34,7 +34,8 @@ export async function resizeTokenEmbeddings(model: LoadedModel, size: number, mu
   model.config = { ...model.config, vocab_size: rows };
 }
 
-function resizeRows(values: Float32Array, before: number, after: number): Float32Array {
+/** The first rows as they are, and new ones that are their mean. */
+export function resizeRows(values: Float32Array, before: number, after: number): Float32Array {
   const width = values.length / before;
   const resized = new Float32Array(after * width);
   resized.set(values.subarray(0, Math.min(before, after) * width));

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { readFully } from '../checkpoint/file-bytes.js';
 import type { FilePlace, FloatWeight } from '../engine/engine.js';
 import { InputError } from '../errors.js';
+import { partOf, type PartLayout } from '../partition.js';
 import { widenInPlace } from './widened.js';
 
 /** A weight's bytes as they are stored. @throws InputError when its file has become shorter */
@@ -25,6 +26,16 @@ export async function readValues(weight: FloatWeight): Promise<Float32Array> {
   await readPart(weight, new Uint8Array(values.buffer, is32Bit ? 0 : weight.byteLength));
   widenInPlace(values, weight.type);
   return values;
+}
+
+/** A part of a weight's values; where it lies in one piece, nothing else is read. */
+export async function readPartOfValues(weight: FloatWeight, layout: PartLayout): Promise<Float32Array> {
+  const { outer, run, start } = layout;
+  if (!('data' in weight) && outer === 1) {
+    const itemSize = weight.type === 'float32' ? 4 : 2;
+    return readValues({ ...weight, offset: weight.offset + start * itemSize, byteLength: run * itemSize });
+  }
+  return partOf(await readValues(weight), layout);
 }
 
 async function readPart(weight: FilePlace, target: Uint8Array): Promise<void> {

@@ -8,6 +8,7 @@ import type { PretrainTask } from './pretrain-rank.js';
 import { recomputations, type Recomputation } from './recomputation.js';
 import { sampleOptions, type Architecture } from './trained-model.js';
 import { decayStyles, type BatchRampUp, type DecayStyle } from './schedule.js';
+import type { WeightSource } from './weight-source.js';
 
 export interface PretrainOptions extends OptimizerChoice {
   /**
@@ -69,6 +70,13 @@ export interface PretrainOptions extends OptimizerChoice {
   readonly keepEvery?: number;
   /** Goes on from the newest checkpoint in the output folder; begins where there is none. */
   readonly resume?: boolean;
+  /**
+   * A model folder or a Megatron-LM checkpoint, with whose weights the run begins; or the folder of a run, which goes on
+   * in the output folder. The model's architecture is taken from there.
+   */
+  readonly load?: string;
+  /** Of a run too the weights only: the new one begins at iteration 0. */
+  readonly finetune?: boolean;
   /** Batches that are skipped in a row, having no finite gradient or a spike of the loss, before the run ends; 10 by default. */
   readonly mostSkipped?: number;
   /** A batch is skipped whose loss is more than so many times the mean of the last 100 updates; none by default. */
@@ -92,6 +100,8 @@ export type PretrainProgress =
   /** A checkpoint is on disk. */
   | { readonly kind: 'saved'; readonly iteration: number }
   | { readonly kind: 'resumed'; readonly iteration: number; readonly checkpoint: string }
+  /** The weights that the run begins with, and how they are stored. */
+  | { readonly kind: 'loaded'; readonly source: string; readonly layout: WeightSource['layout'] }
   /** What is not as one may expect. */
   | { readonly kind: 'warning'; readonly message: string }
   | { readonly kind: 'tokenizing'; readonly done: number; readonly total: number }

@@ -10,6 +10,7 @@ import { runRank } from '../parallel/rank.js';
 import { evaluateBatches } from './evaluation.js';
 import type { Evaluation, EvaluationEvent, StepEvent } from './events.js';
 import { writeWeights } from './export.js';
+import { loadParameters, type LoadedWeights } from './loaded-weights.js';
 import { modelFlops } from './model-flops.js';
 import { createObjective, type Objective, type SampleOptions } from './objectives/objective.js';
 import type { OptimizerOptions } from './optimizer.js';
@@ -53,6 +54,8 @@ export interface PretrainTask {
   readonly exitTime: number;
   /** The checkpoint that the run goes on from. */
   readonly resumed?: FoundCheckpoint;
+  /** What a run begins with that does not begin at random. */
+  readonly loaded?: LoadedWeights;
   /** One integer that is set to have the run stop, with a checkpoint. */
   readonly stop: SharedArrayBuffer;
 }
@@ -187,7 +190,7 @@ async function openTrainer(
   engine: Engine,
   communicator: Communicator,
 ): Promise<Trainer> {
-  const { config, samples, optimizer, schedule, resumed } = task;
+  const { config, samples, optimizer, schedule, resumed, loaded } = task;
   const { microBatchSize } = task.batches;
   const { sequenceLength, seed } = samples;
   const tensor = { group: 'tensor', size: communicator.size, rank: communicator.rank };
@@ -217,7 +220,8 @@ async function openTrainer(
     const { moments } = optimizers[optimizer.optimizer];
     await restoreParameters(engine, trainer.parameters, checkpoint, moments);
     await checkpoint.close();
-  } else await initializeParameters(engine, trainer.parameters, seed);
+  } else if (loaded) await loadParameters(engine, trainer.parameters, loaded, seed);
+  else await initializeParameters(engine, trainer.parameters, seed);
   return trainer;
 }
 

@@ -15,7 +15,7 @@ import type { PretrainEvent } from './events.js';
 import { createObjective } from './objectives/objective.js';
 import { describePredictions } from './predictions.js';
 import type { PretrainRankResult, PretrainTask, PretrainRankEvent } from './pretrain-rank.js';
-import { checkpointsOf, describeRun, findResumed } from './resume.js';
+import { checkpointsOf, describeRun, requireSameRun } from './resume.js';
 import { openRunLog, type RunRecord } from './run-log.js';
 import { writeRunFile } from './run-file.js';
 import { createSaving } from './saving.js';
@@ -23,6 +23,7 @@ import { modelCard, type PretrainSummary } from './summary.js';
 import { dataFolderOf, preparePretrainingData } from './pretraining-data.js';
 import { openTensorboard } from './tensorboard.js';
 import { architectures, resolveConfig, sampleKind } from './trained-model.js';
+import { findStart } from './warm-start.js';
 
 /**
  * Pretrains a `MegatronBertForPreTraining` or a `GPT2LMHeadModel` on text, split over `tensorModelParallelSize` threads of this
@@ -30,24 +31,34 @@ import { architectures, resolveConfig, sampleKind } from './trained-model.js';
  *
  * @throws InputError for options, a corpus or a tokenizer that cannot be used; nothing was written then
  */
-export async function pretrain(options: PretrainOptions): Promise<PretrainSummary> {
+export async function pretrain(given: PretrainOptions): Promise<PretrainSummary> {
   const started = performance.now();
-  const { output, architecture = 'bert', tensorModelParallelSize: ranks = 1, onEvent } = options;
-  const tokenizer = await readAnyTokenizer(options.tokenizer);
+  const { output, architecture = 'bert', tensorModelParallelSize: ranks = 1, onEvent } = given;
+  const tokenizer = await readAnyTokenizer(given.tokenizer);
+  const { options, continued, loaded } = await findStart(given, tokenizer);
   const config = resolveConfig(options, tokenizer, ranks);
   const settings = resolveTask(options, config, tokenizer);
   const kind = sampleKind(settings.samples, options);
+  const described = describeRun(settings, tokenizer);
+  if (continued) requireSameRun(continued.checkpoint, described, options);
   const isNew = await openOutput(output, options);
-  const data = await preparePretrainingData(options, tokenizer, kind, {
-    train: settings.trainIterations * settings.batches.globalBatchSize,
-    evaluation: settings.evaluationBatches * settings.batches.microBatchSize,
-  }).catch(async (error: unknown) => {
+  const prepare = async () => {
+    const data = await preparePretrainingData(options, tokenizer, kind, {
+      train: settings.trainIterations * settings.batches.globalBatchSize,
+      evaluation: settings.evaluationBatches * settings.batches.microBatchSize,
+    });
+    const run = { ...described, text: data.identity };
+    if (continued) requireSameRun(continued.checkpoint, run, options);
+    return { data, run };
+  };
+  const { data, run } = await prepare().catch(async (error: unknown) => {
     if (isNew) await leaveOutput(output);
     throw error;
   });
-  const run = describeRun(settings, tokenizer, data);
-  const resumed = options.resume ? await findResumed(options, run) : undefined;
-  const task = { ...settings, data, ...(resumed && { resumed }) };
+  const resumed = continued?.checkpoint;
+  const task = { ...settings, data, ...(resumed && { resumed }), ...(loaded && { loaded }) };
+  if (resumed)
+    onEvent?.({ kind: 'resumed', iteration: resumed.manifest.iteration, checkpoint: resumed.folder });
 
   const ready = {
     kind: 'ready',
@@ -60,7 +71,11 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainSummar
   } as const;
   await writeRunFile(ready, options, config);
   onEvent?.(ready);
-  const log = await openRunLog(path.join(output, 'log.jsonl'), resumed?.manifest.iteration ?? 0);
+  const log = await openRunLog(
+    path.join(output, logName),
+    resumed?.manifest.iteration ?? 0,
+    path.join(continued?.folder ?? output, logName),
+  );
   const tensorboard = await openTensorboard(path.join(output, 'tensorboard'), resumed?.manifest.iteration);
   const records = [log, tensorboard];
   const { completed, tokensPerSecond, test } = await runRanks(options, task, run, tokenizer, records).finally(
@@ -87,11 +102,13 @@ export async function pretrain(options: PretrainOptions): Promise<PretrainSummar
   };
   await writeTokenizer(output, tokenizer, { modelMaxLength: config.max_position_embeddings });
   await writeFile(path.join(output, 'loss.svg'), drawLoss(events));
-  await writeFile(path.join(output, 'README.md'), modelCard(architecture, config, summary));
+  await writeFile(path.join(output, 'README.md'), modelCard(architecture, config, summary, options.load));
   await writeFile(path.join(output, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`);
   await writeFile(path.join(output, 'config.json'), configJson(config, architectures[architecture]));
   return summary;
 }
+
+const logName = 'log.jsonl';
 
 /** The run was asked to stop, or has come to where it should: a checkpoint is there to go on from. */
 export class PretrainingStopped extends Error {

@@ -7,16 +7,14 @@ import { InputError, shown } from '../errors.js';
 import type { AnyTokenizer } from '../text/tokenizer-json.js';
 import type { PretrainOptions } from './pretrain-options.js';
 import type { PretrainTask } from './pretrain-rank.js';
-import type { PretrainingData } from './pretraining-data.js';
 
 /** In the folder of a run. */
 export const checkpointsOf = (output: string) => path.join(output, 'checkpoints');
 
-/** What must be the same where a run goes on: another model, text, order of samples or optimizer would be another run. */
+/** What must be the same where a run goes on, besides its text: another model, order or optimizer would be another run. */
 export function describeRun(
   { config, samples, batches, optimizer }: Pick<PretrainTask, 'config' | 'samples' | 'batches' | 'optimizer'>,
   tokenizer: AnyTokenizer,
-  data: PretrainingData,
 ): Manifest['run'] {
   const { globalBatchSize, rampUp } = batches;
   return {
@@ -28,27 +26,25 @@ export function describeRun(
     optimizer: optimizer.optimizer,
     ...(samples.kind === 'bert' && { mask_probability: samples.maskProbability }),
     vocabulary: createHash('sha256').update(tokenizer.vocab.join('\n')).digest('hex'),
-    text: data.identity,
   };
 }
 
+/** The newest checkpoint in the folder of a run. */
+export const findCheckpoint = (folder: string, { onEvent }: PretrainOptions) =>
+  findTrainingCheckpoint(checkpointsOf(folder), (message) => onEvent?.({ kind: 'warning', message }));
+
 /** @throws InputError where the checkpoint is of another run */
-export async function findResumed(
-  { output, onEvent }: PretrainOptions,
+export function requireSameRun(
+  { folder, manifest }: FoundCheckpoint,
   run: Manifest['run'],
-): Promise<FoundCheckpoint | undefined> {
-  const found = await findTrainingCheckpoint(checkpointsOf(output), (message) =>
-    onEvent?.({ kind: 'warning', message }),
-  );
-  if (!found) return undefined;
-  const { folder, manifest } = found;
+  { load }: PretrainOptions,
+): void {
   for (const [name, value] of Object.entries(run))
     if (!isDeepStrictEqual(manifest.run[name], value))
       throw new InputError(
-        `${folder} is of a run with another ${name.replaceAll('_', ' ')}: ${differenceOf(manifest.run[name], value)}`,
+        `${folder} is of a run with another ${name.replaceAll('_', ' ')}: ${differenceOf(manifest.run[name], value)}` +
+          (load === undefined ? '' : '; --finetune begins a new run with its weights'),
       );
-  onEvent?.({ kind: 'resumed', iteration: manifest.iteration, checkpoint: folder });
-  return found;
 }
 
 function differenceOf(saved: unknown, given: unknown): string {

@@ -17,9 +17,12 @@ export interface RunLog extends RunRecord {
   readonly events: readonly PretrainEvent[];
 }
 
-/** @param completed iterations after which the run goes on: what is logged of later ones will come again */
-export async function openRunLog(name: string, completed: number): Promise<RunLog> {
-  const events = completed === 0 ? [] : await readEvents(name, completed);
+/**
+ * @param completed iterations after which the run goes on: what is logged of later ones will come again
+ * @param before the log of what is completed
+ */
+export async function openRunLog(name: string, completed: number, before = name): Promise<RunLog> {
+  const events = completed === 0 ? [] : await readEvents(before, completed);
   await writeFileAtomically(name, (file) => writeFully(file, Buffer.from(events.map(toLine).join(''))));
   const file = await openAppended(name);
   return {

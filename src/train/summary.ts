@@ -1,3 +1,4 @@
+import path from 'node:path';
 import type { TransformerConfig } from '../model/config.js';
 import type { Architecture } from './trained-model.js';
 
@@ -40,12 +41,14 @@ const cards = {
   },
 } as const;
 
-/** The README.md of a model folder, as the hub expects it. */
+/** The README.md of a model folder, as the hub expects it. @param load what the run began with, if not at random */
 export function modelCard(
   architecture: Architecture,
   config: TransformerConfig,
   summary: PretrainSummary,
+  load?: string,
 ): string {
+  const beginning = load === undefined ? 'random weights' : `the weights of ${path.basename(load)}`;
   const { name, task, tag, learnt, unit, example } = cards[architecture];
   return `---
 library_name: transformers
@@ -55,7 +58,7 @@ tags: [${tag}, ${task}]
 
 # ${name}
 
-Pretrained with megatron-bert from random weights: ${learnt}.
+Pretrained with megatron-bert from ${beginning}: ${learnt}.
 
 | | |
 |---|---|

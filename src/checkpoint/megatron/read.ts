@@ -35,6 +35,8 @@ export interface MegatronCheckpoint extends WholeModel {
   readonly pipelineSize: number;
   /** Bytes of all its files. */
   readonly byteLength: number;
+  /** Whether its files hold what training goes on from, read or not. */
+  readonly hasOptimizer: boolean;
   /** What had to be guessed. */
   readonly notes: readonly string[];
   readonly close: () => Promise<void>;
@@ -112,6 +114,7 @@ async function readSource(
     tensorSize,
     pipelineSize,
     byteLength,
+    hasOptimizer: first.checkpoint.get('optimizer') instanceof Map,
     notes,
   };
 }
