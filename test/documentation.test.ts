@@ -1,6 +1,7 @@
 /** What the documentation tells people to type, typed. */
 import { execFile } from 'node:child_process';
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
@@ -33,11 +34,22 @@ const short = ['--train-iterations', '2', '--evaluation-sequences', '4', '--over
 // NVIDIA's catalogue and the hub, with a small model in the place of the large one
 const archive = readFileSync(fixture('megatron/bert-0-1x1-zip-fp32.zip'));
 const words = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'whale', 'sea'].join('\n');
+/** What is at an address, and nothing elsewhere. */
+function bodyAt(url: string): Buffer | undefined {
+  if (url.endsWith('/v0.1_uncased/zip')) return archive;
+  const name = /^\/UFNLP\/gatortron-base\/resolve\/\w+\/([\w.]+)$/.exec(url)?.[1];
+  const file = name === undefined ? undefined : fixture(`pipelines/models/masked-lm/${name}`);
+  if (file !== undefined) return existsSync(file) ? readFileSync(file) : undefined;
+  return url.endsWith('/vocab.txt') ? Buffer.from(words) : undefined;
+}
 const server = createServer((request, response) => {
-  const isArchive = request.url!.endsWith('/v0.1_uncased/zip');
-  const body = isArchive ? archive : Buffer.from(words);
-  if (!isArchive && !request.url!.endsWith('/vocab.txt')) return void response.writeHead(404).end();
-  const headers = { 'Content-Length': body.length, ETag: '"e"', 'X-Repo-Commit': 'd'.repeat(40) };
+  const body = bodyAt(request.url!);
+  if (!body)
+    return void response
+      .writeHead(404, { 'X-Error-Code': 'EntryNotFound', 'X-Repo-Commit': 'd'.repeat(40) })
+      .end();
+  const etag = createHash('md5').update(body).digest('hex');
+  const headers = { 'Content-Length': body.length, ETag: `"${etag}"`, 'X-Repo-Commit': 'd'.repeat(40) };
   response.writeHead(200, headers).end(request.method === 'HEAD' ? undefined : body);
 });
 beforeAll(async () => {
