@@ -2,13 +2,13 @@ import { Option, type Command } from 'commander';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { openDashboard } from '../dashboard/server.js';
-import type { MegatronBertConfig } from '../model/config.js';
 import { pretrain } from '../train/pretrain.js';
 import type { PretrainOptions, PretrainProgress } from '../train/pretrain-options.js';
 import { optimizerNames } from '../train/optimizer.js';
 import { defaultSplit } from '../train/pretraining-data.js';
 import { recomputations } from '../train/recomputation.js';
 import { decayStyles } from '../train/schedule.js';
+import { architectures } from '../train/trained-model.js';
 import type { PretrainSummary } from '../train/summary.js';
 import { createIntervalLine } from './interval-line.js';
 import { command, nonNegativeInteger, nonNegativeNumber, portNumber, positiveInteger } from './options.js';
@@ -34,20 +34,31 @@ interface Flags extends Omit<PretrainOptions, 'corpus' | 'config' | 'onEvent' | 
 }
 
 export function pretrainCommand(): Command {
-  return command('pretrain', 'Pretrain a MegatronBERT (masked words and sentence order) on text.', [
-    'pretrain corpus/ --tokenizer my-tokenizer --output my-model --num-layers 4 --hidden-size 256 --num-attention-heads 4',
-    'pretrain corpus.txt --tokenizer my-tokenizer --output my-model --tensor-model-parallel-size 2',
-    'pretrain corpus.txt --tokenizer my-tokenizer --output my-model --dashboard',
-    'pretrain corpus.txt --tokenizer my-tokenizer --output my-model --resume',
-    'pretrain corpus.txt --load gatortron --tokenizer gatortron --output my-gatortron --learning-rate 5e-5',
-    'pretrain 0.7 data/books_text_sentence 0.3 data/news_text_sentence --tokenizer my-tokenizer --output my-model',
-  ])
+  return command(
+    'pretrain',
+    'Pretrain a MegatronBERT (masked words, sentence order) or a GPT-2 (the next token) on text.',
+    [
+      'pretrain corpus/ --tokenizer my-tokenizer --output my-model --num-layers 4 --hidden-size 256 --num-attention-heads 4',
+      'pretrain corpus.txt --tokenizer my-tokenizer --output my-model --tensor-model-parallel-size 2',
+      'pretrain corpus.txt --tokenizer my-tokenizer --output my-model --dashboard',
+      'pretrain corpus.txt --tokenizer my-tokenizer --output my-model --resume',
+      'pretrain corpus.txt --load gatortron --tokenizer gatortron --output my-gatortron --learning-rate 5e-5',
+      'pretrain corpus.txt --architecture gpt2 --tokenizer my-bpe --output my-gpt2 --sequence-length 256',
+      'pretrain 0.7 data/books_text_sentence 0.3 data/news_text_sentence --tokenizer my-tokenizer --output my-model',
+    ],
+  )
     .argument(
       '<corpus...>',
       'text: files or folders of .jsonl, .txt, .parquet and others (see preprocess); or data sets that preprocess made, with weights before them where there are several',
     )
-    .requiredOption('--tokenizer <folder>', 'from train-tokenizer, or any folder with a vocab.txt')
+    .requiredOption(
+      '--tokenizer <folder>',
+      'from train-tokenizer, or any folder with a vocab.txt; for GPT-2 with a byte-level BPE',
+    )
     .requiredOption('--output <folder>', 'where the model, its log and its loss curve go')
+    .addOption(
+      new Option('--architecture <name>', 'of the model').choices(Object.keys(architectures)).default('bert'),
+    )
     .option('--num-layers <n>', 'transformer layers (default: 4)', positiveInteger)
     .option('--hidden-size <n>', 'width of the residual stream (default: 256)', positiveInteger)
     .option('--num-attention-heads <n>', 'heads of each layer (default: 4)', positiveInteger)
@@ -185,22 +196,35 @@ export function pretrainCommand(): Command {
     });
 }
 
-/** Fields that flags give; what is loaded has the others. */
-function configOf(flags: Flags): Partial<MegatronBertConfig> {
+/** Fields that flags give, by the configuration's names; what is loaded has the others. */
+function configOf(flags: Flags): NonNullable<PretrainOptions['config']> {
   const defaults = flags.load === undefined ? { numLayers: 4, hiddenSize: 256, numAttentionHeads: 4 } : {};
   const { numLayers, hiddenSize, numAttentionHeads, ...given } = { ...defaults, ...flags };
   const ffnHiddenSize = flags.load === undefined ? 4 * hiddenSize! : undefined;
-  const fields = {
-    num_hidden_layers: numLayers,
-    hidden_size: hiddenSize,
-    num_attention_heads: numAttentionHeads,
-    intermediate_size: given.ffnHiddenSize ?? ffnHiddenSize,
-    max_position_embeddings: given.maxPositionEmbeddings,
-    hidden_dropout_prob: given.hiddenDropout,
-    attention_probs_dropout_prob: given.attentionDropout,
-    initializer_range: given.initMethodStd,
-  };
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+  const intermediateSize = given.ffnHiddenSize ?? ffnHiddenSize;
+  const fields =
+    flags.architecture === 'gpt2'
+      ? {
+          n_layer: numLayers,
+          n_embd: hiddenSize,
+          n_head: numAttentionHeads,
+          n_inner: intermediateSize,
+          n_positions: given.maxPositionEmbeddings,
+          resid_pdrop: given.hiddenDropout,
+          embd_pdrop: given.hiddenDropout,
+          attn_pdrop: given.attentionDropout,
+        }
+      : {
+          num_hidden_layers: numLayers,
+          hidden_size: hiddenSize,
+          num_attention_heads: numAttentionHeads,
+          intermediate_size: intermediateSize,
+          max_position_embeddings: given.maxPositionEmbeddings,
+          hidden_dropout_prob: given.hiddenDropout,
+          attention_probs_dropout_prob: given.attentionDropout,
+        };
+  const all = { ...fields, initializer_range: given.initMethodStd };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 
 /** The first SIGINT or SIGTERM ends the run with a checkpoint, and the process with a code of its own. */
