@@ -242,7 +242,7 @@ describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
   const { DASHBOARD_RUN: run } = process.env;
   test.skipIf(run === undefined)('the picture of docs/pretraining.md', async () => {
     const dashboard = await built.openDashboard(run!);
-    const { page } = await open(dashboard.address, { width: 1100, height: 1080 });
+    const { page } = await open(dashboard.address, { width: 1040, height: 1230 });
     await untilMoreThan(page, 10);
     await page.screenshot({ path: path.join(repository, 'docs/dashboard.png') });
     await page.close();

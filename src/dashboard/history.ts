@@ -73,7 +73,7 @@ export const emptyHistory = (): History => ({
   skipped: 0,
 });
 
-const most = { steps: 2000, evaluations: 1000, predictions: 100 };
+const most = { steps: 1000, evaluations: 1000, predictions: 100 };
 
 export function addEvent(history: History, event: LoggedEvent): void {
   if (event.kind === 'step') addStep(history, event);

@@ -17,8 +17,8 @@ let connection: 'open' | 'lost' | 'closed' = 'open';
 const pointer = createPointer();
 const chart = (id: string, options: ChartOptions) => createChart(byId(id), pointer, options);
 const charts = {
-  loss: chart('loss', { title: 'Masked words: loss', format: significant, logarithmic: 'on demand' }),
-  order: chart('order-loss', { title: 'Sentence order: loss', format: significant }),
+  loss: chart('loss', { title: 'Loss', format: significant, logarithmic: 'on demand' }),
+  order: chart('order-loss', { title: 'Loss of sentence order', format: significant }),
   rate: chart('learning-rate', { title: 'Learning rate', format: significant }),
   norm: chart('gradient-norm', { title: 'Gradient norm', format: significant, logarithmic: 'at first' }),
   speed: chart('throughput', { title: 'Tokens per second', format: significant }),
@@ -58,6 +58,8 @@ function drawCharts(): void {
     { name: 'held-out', className: 'held-out', points: heldOut, dots: true },
   ]);
   charts.order.draw(curves('', (point) => point.next_sentence_loss));
+  // a GPT-2 learns no order
+  byId('order-loss').hidden = history.steps.every((point) => point.next_sentence_loss === null);
   charts.rate.draw([{ name: '', className: 'train', points: pointsOf((point) => point.learning_rate) }]);
   charts.norm.draw(curves('', (point) => point.gradient_norm));
   charts.speed.draw(curves('', tokensPerSecond));

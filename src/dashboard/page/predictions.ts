@@ -29,7 +29,7 @@ export function createPredictions(): Predictions {
   return {
     draw(given) {
       all = given;
-      section.hidden = all.length === 0;
+      section.hidden = all.every(({ sentences }) => sentences.length === 0);
       slider.max = String(all.length - 1);
       if (isNewest) slider.value = slider.max;
       show();
