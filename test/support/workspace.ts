@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync, mkdirSync } from 'nod
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll } from 'vitest';
+import { afterAll, onTestFinished } from 'vitest';
 
 /** A folder that is gone after the tests of a file. */
 export function temporaryFolder(): string {
@@ -59,10 +59,13 @@ export interface Serving {
   stop(signal: NodeJS.Signals): Promise<number | null>;
 }
 
-/** Runs the built command line, with a command that serves a page until it is stopped. */
+/** Runs the built command line, with a command that serves a page until it is stopped, or the test over. */
 export function startServing(...all: [{ cwd: string }, ...string[]] | string[]): Serving {
   const [options, ...args] = withOptions(all);
   const child = spawn(process.execPath, [main, ...args], options);
+  onTestFinished(() => {
+    child.kill('SIGKILL');
+  });
   let printed = '';
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
   const address = new Promise<string>((resolve, reject) => {
