@@ -1,5 +1,5 @@
 """Writes test/fixtures/gpt2-tokenizer/: byte-level BPE of 1,000 tokens trained on chapters of Moby-Dick, as
-GPT2TokenizerFast saves it, and what it makes of texts that are hard to split (see README.md)."""
+GPT2TokenizerFast saves it, what it makes of texts that are hard to split, and the merges of the whole novel (see README.md)."""
 
 import gzip
 import json
@@ -32,11 +32,24 @@ def described(tokenizer, text, pair=None, **options):
     return dict(text=text, pair=pair, options=options, encodings=encodings)
 
 
+def train(texts, size):
+    trained = ByteLevelBPETokenizer()
+    trained.train_from_iterator(texts, vocab_size=size, special_tokens=["<|endoftext|>"], show_progress=False)
+    return trained
+
+
+def write_merges_of_whole_novel():
+    with tempfile.TemporaryDirectory() as folder:
+        train([chapter(n) for n in range(1, 136)], 8192).save_model(folder)
+        merges = Path(folder, "merges.txt").read_bytes()
+    (OUTPUT / "moby-dick-merges.txt.gz").write_bytes(gzip.compress(merges, mtime=0))
+
+
 def main():
     chance = random.Random(1)
     OUTPUT.mkdir(parents=True, exist_ok=True)
-    trained = ByteLevelBPETokenizer()
-    trained.train_from_iterator([chapter(n) for n in range(1, 41)] + LANGUAGES, vocab_size=1000, special_tokens=["<|endoftext|>"])
+    write_merges_of_whole_novel()
+    trained = train([chapter(n) for n in range(1, 41)] + LANGUAGES, 1000)
     with tempfile.TemporaryDirectory() as folder:
         trained.save_model(folder)
         make = lambda **fields: GPT2TokenizerFast(f"{folder}/vocab.json", f"{folder}/merges.txt", model_max_length=1024, **fields)

@@ -66,6 +66,7 @@ export {
   type PreprocessedDataset,
   type PreprocessSummary,
 } from './data/preprocess/preprocess.js';
+export { trainByteLevelBpe } from './text/byte-level-bpe-trainer.js';
 export { trainWordPiece } from './text/wordpiece-trainer.js';
 export type { BatchEncoding, TokenizeOptions } from './text/batch.js';
 export type { EncodedText } from './text/encoding.js';

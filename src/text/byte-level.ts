@@ -3,7 +3,7 @@ import { bytePairMerger } from './byte-pairs.js';
 import { chunkPieces, push, type AddPieces } from './pieces.js';
 
 /** GPT-2's pattern; `\s` is Unicode's white space, which JavaScript's is not quite. */
-const wordPattern =
+export const wordPattern =
   /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;
 
 /** Printable characters stand for the bytes that they are in Latin-1, those from U+0100 on for the others in turn. */

@@ -1,3 +1,4 @@
+import { wordPattern } from './byte-level.js';
 import { chunkPattern, detached, normalize, splitWords, type BertNormalizer } from './bert-words.js';
 
 /** Characters of what is counted before it is split: of languages without spaces a chunk is a sentence, which seldom recurs. */
@@ -27,10 +28,25 @@ export function createWordCounter(normalizer: BertNormalizer) {
     /** How often each word occurs; sorted, so that it does not matter in which order the texts came. */
     counts(): Map<string, number> {
       splitChunks();
-      return new Map([...words].sort(([a], [b]) => (a < b ? -1 : 1)));
+      return sorted(words);
     },
   };
 }
+
+/** Counts GPT-2's words in texts that are added one by one. */
+export function createByteLevelWordCounter() {
+  const words = new Map<string, number>();
+  return {
+    add(text: string): void {
+      for (const [word] of text.matchAll(wordPattern)) increase(words, word, 1);
+    },
+    /** The same. */
+    counts: () => sorted(words),
+  };
+}
+
+const sorted = (counts: ReadonlyMap<string, number>) =>
+  new Map([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
 
 function increase(counts: Map<string, number>, key: string, by: number): void {
   const count = counts.get(key);
