@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { readTokenizer, trainWordPiece } from '../dist/index.js';
-import { streamTexts } from '../dist/data/corpus.js';
+import { readTexts } from '../dist/data/preprocess/texts.js';
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -57,7 +57,7 @@ async function encode() {
 
 async function train() {
   const { seconds, cores, result } = await timed(() =>
-    trainWordPiece(streamTexts(flags.corpus), { vocabSize: Number(flags['vocab-size']) }),
+    trainWordPiece(readTexts({ input: [flags.corpus] }), { vocabSize: Number(flags['vocab-size']) }),
   );
   writeFileSync(flags.output, JSON.stringify(result));
   return { seconds, cores };

@@ -1,8 +1,9 @@
 /** The command line as a user meets it: what it prints, and how it refuses bad input. */
-import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { readTokenizer } from '../src/text/tokenizer-files.js';
+import { readAnyTokenizer, readTokenizer } from '../src/text/tokenizer-files.js';
 import { megatronBert, temporaryFolder, writeChapters } from './support/workspace.js';
 
 const folder = temporaryFolder();
@@ -38,6 +39,9 @@ const pretrain = (corpus: string, output: string, ...more: string[]) =>
     ...sizes.split(' '),
     ...more,
   );
+
+const trainBpe = (...more: string[]) =>
+  megatronBert('train-tokenizer', at('corpus'), '--type', 'bpe', '--output', at('bpe2'), ...more);
 
 describe('the way through', () => {
   test('train-tokenizer, pretrain, run fill-mask, each with one JSON document on stdout', async () => {
@@ -107,6 +111,20 @@ describe('the way through', () => {
     expect(cased.decode(cased.tokenize('Café'))).toBe('Cafe');
   });
 
+  test("a tokenizer as GPT-2's, of a compressed text, with its own special tokens", async () => {
+    const chapter = gzipSync(readFileSync(at('corpus/chapter_1.txt')));
+    const args = '--type bpe --vocab-size 400 --add-prefix-space --special-tokens [E1] --json'.split(' ');
+    const input = write('chapter.txt.gz', chapter);
+    const { stdout } = await megatronBert('train-tokenizer', input, '--output', at('bpe'), ...args);
+    expect(JSON.parse(stdout)).toEqual({ output: at('bpe'), vocab_size: 400 });
+    const tokenizer = await readAnyTokenizer(at('bpe'));
+    expect({ ...tokenizer }).toMatchObject({ type: 'BPE', add_prefix_space: true, model_max_length: 1024 });
+    expect(tokenizer.vocab.slice(0, 3)).toEqual(['<|endoftext|>', '[E1]', '!']);
+    const ids = tokenizer.tokenize('Call me[E1] Ishmael.<|endoftext|>');
+    expect(tokenizer.decode(ids)).toBe(' Call me[E1] Ishmael.<|endoftext|>');
+    expect(tokenizer.decode(ids, { skip_special_tokens: true })).toBe(' Call me Ishmael.');
+  });
+
   test.each([
     [['--help']],
     [['pretrain', '--help']],
@@ -140,8 +158,28 @@ describe('bad input: one line that says what is wrong, exit code 2, nothing writ
       },
       'a tokenizer of an empty corpus': {
         run: () => megatronBert('train-tokenizer', write('empty.txt', ''), '--output', at('o4')),
-        says: /empty\.txt is empty/,
+        says: /empty\.txt: expected text, found none/,
         output: 'o4',
+      },
+      'an option of WordPiece for BPE': {
+        run: () => trainBpe('--no-strip-accents'),
+        says: /--no-strip-accents: expected --type wordpiece, found bpe/,
+        output: 'bpe2',
+      },
+      'upper case for BPE': {
+        run: () => trainBpe('--cased'),
+        says: /--cased: expected --type wordpiece, found bpe/,
+        output: 'bpe2',
+      },
+      'an option of BPE for WordPiece': {
+        run: () => megatronBert('train-tokenizer', at('corpus'), '--output', at('o12'), '--add-prefix-space'),
+        says: /--add-prefix-space: expected --type bpe, found wordpiece/,
+        output: 'o12',
+      },
+      'a vocabulary without room for bytes': {
+        run: () => trainBpe('--vocab-size', '256'),
+        says: /vocabulary size: expected at least 257, for special tokens and bytes, found 256/,
+        output: 'bpe2',
       },
       'a tokenizer that is not there': {
         run: () => pretrain(at('corpus'), 'o5', '--tokenizer', at('nowhere')),

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { InputError } from '../errors.js';
-import { readDocuments, streamTexts } from './corpus.js';
+import { readDocuments } from './corpus.js';
 
 let folder: string;
 beforeEach(async () => {
@@ -65,44 +65,5 @@ describe('readDocuments', () => {
       const other = await file('other.jsonl', line);
       expect(await rejected(other)).toBe(`${other}, line 1: expected a JSON object with a "text" string`);
     }
-  });
-});
-
-describe('streamTexts', () => {
-  const streamed = async (corpus: string): Promise<string> => {
-    let text = '';
-    for await (const part of streamTexts(corpus)) text += `${part}\n`;
-    return text;
-  };
-
-  it('gives all words of a text that is read in blocks, wherever they end', async () => {
-    const words = Array.from({ length: 400_000 }, (_, i) => `naïve${i}`);
-    const withLines = await file(
-      'lines.txt',
-      words.map((word, i) => word + (i % 9 === 8 ? '\n' : ' ')).join(''),
-    );
-    expect((await streamed(withLines)).match(/\S+/g)).toEqual(words);
-    const oneLine = await file('line.txt', words.join(' '));
-    expect((await streamed(oneLine)).match(/\S+/g)).toEqual(words);
-  });
-
-  it('gives records, and says how far it is', async () => {
-    await file('one.jsonl', '{"text": "One\\nand"}\n\n{"text": "two"}');
-    await file('two.txt', 'three');
-    const told: number[] = [];
-    const texts: string[] = [];
-    for await (const text of streamTexts(folder, (done, total) => told.push(done / total))) texts.push(text);
-    expect(texts).toEqual(['One\nand', 'two', 'three']);
-    expect(told.at(-1)).toBe(1);
-  });
-
-  it.each([
-    ['empty.txt', ' \n ', 'the corpus .* is empty'],
-    ['binary.txt', 'a\0b', 'is not a text file: it has a zero byte'],
-    ['latin.txt', Buffer.from([0x61, 0xe4, 0x62]), 'is not a text file: it is not UTF-8'],
-    ['cut.txt', Buffer.from([0x61, 0xc3]), 'is not a text file: it is not UTF-8'],
-    ['wrong.jsonl', '{"text": "a"}\n{"text": 5}', 'line 2: expected a JSON object with a "text" string'],
-  ])('%s', async (name, content, message) => {
-    await expect(streamed(await file(name, content))).rejects.toThrow(new RegExp(message));
   });
 });

@@ -1,5 +1,4 @@
 import { constants, isUtf8 } from 'node:buffer';
-import { createReadStream } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { InputError } from '../errors.js';
@@ -19,71 +18,6 @@ export async function readDocuments(corpus: string): Promise<string[]> {
     for (const text of await readFileDocuments(file)) if (text.trim() !== '') documents.push(text);
   if (documents.length === 0) throw new InputError(`the corpus ${corpus} is empty: there is no text in it`);
   return documents;
-}
-
-/**
- * The text of a corpus piece by piece, for one that is larger than memory: pieces end where a line does, or a word.
- *
- * @param onProgress is told of bytes
- * @throws InputError naming the file and what is wrong with it
- */
-export async function* streamTexts(
-  corpus: string,
-  onProgress?: (done: number, total: number) => void,
-): AsyncGenerator<string> {
-  const files = await listFiles(corpus);
-  const sizes = await Promise.all(files.map(async (file) => (await stat(file)).size));
-  const total = sizes.reduce((sum, size) => sum + size, 0);
-  let done = 0;
-  let hasText = false;
-  for (const file of files) {
-    const isRecords = path.extname(file) === '.jsonl';
-    let line = 0;
-    for await (const { text, bytes } of readBlocks(file, isRecords)) {
-      for (const part of isRecords ? text.split('\n') : [text]) {
-        line++;
-        if (part.trim() === '') continue;
-        hasText = true;
-        yield isRecords ? textOfLine(part, `${file}, line ${line}`) : part;
-      }
-      done += bytes;
-      onProgress?.(done, total);
-    }
-  }
-  if (!hasText) throw new InputError(`the corpus ${corpus} is empty: there is no text in it`);
-}
-
-/** Bytes that are read at once, and characters of the longest line that is kept whole. */
-const blockSize = 2 ** 20;
-const longestLine = 2 ** 28;
-
-/** A file in blocks of whole lines; of whole words where lines need not be whole. */
-async function* readBlocks(
-  file: string,
-  wholeLines: boolean,
-): AsyncGenerator<{ readonly text: string; readonly bytes: number }> {
-  const decoder = new TextDecoder('utf-8', { fatal: true });
-  const decode = (chunk?: Buffer): string => {
-    if (chunk?.includes(0)) throw new InputError(`${file} is not a text file: it has a zero byte`);
-    try {
-      return decoder.decode(chunk, { stream: chunk !== undefined });
-    } catch {
-      throw new InputError(`${file} is not a text file: it is not UTF-8`);
-    }
-  };
-  let rest = '';
-  for await (const chunk of createReadStream(file, { highWaterMark: blockSize }) as AsyncIterable<Buffer>) {
-    rest += decode(chunk);
-    const end = rest.lastIndexOf('\n');
-    const cut = end < 0 && !wholeLines ? rest.lastIndexOf(' ') : end;
-    if (rest.length - cut > longestLine)
-      throw new InputError(
-        `${file}: expected lines of at most ${longestLine} characters, found a longer one`,
-      );
-    yield { text: rest.slice(0, Math.max(0, cut)), bytes: chunk.length };
-    rest = rest.slice(cut + 1);
-  }
-  yield { text: rest + decode(), bytes: 0 };
 }
 
 async function listFiles(corpus: string): Promise<string[]> {

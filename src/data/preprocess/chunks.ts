@@ -2,7 +2,7 @@
 import { openByteStream } from './byte-stream.js';
 import { cutLines, cutText, type FindCut } from './cut.js';
 import type { InputFile } from './inputs.js';
-import type { DocumentsBy } from './options.js';
+import type { DocumentsBy, PreprocessProgress } from './options.js';
 import { openParquet } from './parquet.js';
 import { requireWholeZstd } from './zstd-frames.js';
 
@@ -52,6 +52,16 @@ export async function* readChunks(
     if (input.format === 'parquet') yield* readRowGroups(input, start);
     else yield* readBytes(input, documentsBy, start);
   }
+}
+
+/** Tells how far the inputs are read after a chunk. */
+export function progressTeller(
+  files: readonly InputFile[],
+  onProgress?: (progress: PreprocessProgress) => void,
+) {
+  const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
+  const before = files.map((_, i) => files.slice(0, i).reduce((sum, { bytes }) => sum + bytes, 0));
+  return ({ file, consumed }: Chunk) => onProgress?.({ done: before[file]! + consumed, total });
 }
 
 async function* readRowGroups(input: InputFile, { file, offset }: Place): AsyncGenerator<Chunk> {

@@ -40,6 +40,14 @@ export async function listInputs(given: readonly string[]): Promise<InputFile[]>
   return files;
 }
 
+export function requireOneKeyOfText(files: readonly InputFile[], keys: readonly string[]): void {
+  const text = files.find(({ format }) => format === 'text');
+  if (text && keys.length > 1)
+    throw new InputError(
+      `${text.path}: expected one key for plain text, found ${keys.length}: ${keys.join(', ')}`,
+    );
+}
+
 async function listFolder(folder: string): Promise<InputFile[]> {
   const { compare } = new Intl.Collator('en', { numeric: true });
   const names = (await readdir(folder, { withFileTypes: true }))

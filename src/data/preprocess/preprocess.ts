@@ -9,11 +9,12 @@ import { openIndexedDataset } from '../indexed/open.js';
 import { moveParts, openParts, writeIndex, type Parts } from '../indexed/parts.js';
 import type { WrittenTokenType } from '../indexed/token-types.js';
 import { vocabularyOf, writeVocabulary } from '../indexed/vocabulary.js';
-import { beginning, readChunks, type Chunk } from './chunks.js';
+import { beginning, progressTeller, readChunks, type Chunk } from './chunks.js';
 import type { EncodeResult, EncodeThreadData } from './encode-thread.js';
-import { listInputs, type InputFile } from './inputs.js';
+import { listInputs, requireOneKeyOfText, type InputFile } from './inputs.js';
 import { openJournal, partsBase, type Journal } from './journal.js';
 import { resolveEncoding, resolveWorkers, type EncodingOptions, type PreprocessOptions } from './options.js';
+import { problemIn } from './records.js';
 import { mapInOrder, startThreads, type Threads } from './threads.js';
 
 /** A data set that was made. */
@@ -110,14 +111,14 @@ async function encodeInputs(
     const chunks = readChunks(files, encoding.documentsBy, moment?.next ?? beginning);
     // one is encoded, one waits
     const encoded = mapInOrder(chunks, 2 * workers, ({ data }) => started.run(data, memoryOf(data)));
-    const tell = progressTeller(files, options);
+    const tell = progressTeller(files, options.onProgress);
     const note = momentWriter(journal, parts);
     let { file, line } = { file: moment?.next.file ?? 0, line: moment?.line ?? 0 };
     for await (const [chunk, result] of encoded) {
       if (chunk.file !== file) [file, line] = [chunk.file, 0];
       if ('problem' in result) {
         await note.now();
-        throw problemOf(files[file]!, line, result);
+        throw problemIn(files[file]!, line, { message: result.problem, line: result.line });
       }
       for (const [key, documents] of result.documents.entries()) await parts[key]!.append(documents);
       line += result.lines;
@@ -158,31 +159,6 @@ function momentWriter(journal: Journal, parts: readonly Parts[]) {
       if (performance.now() - last >= momentInterval) await now();
     },
   };
-}
-
-function progressTeller(files: readonly InputFile[], { onProgress }: PreprocessOptions) {
-  const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
-  const before = files.map((_, i) => files.slice(0, i).reduce((sum, { bytes }) => sum + bytes, 0));
-  return ({ file, consumed }: Chunk) => onProgress?.({ done: before[file]! + consumed, total });
-}
-
-function problemOf(
-  { path: name, format }: InputFile,
-  linesBefore: number,
-  { problem, line }: { readonly problem: string; readonly line: number | undefined },
-): InputError {
-  if (line === undefined) return new InputError(problem);
-  return new InputError(
-    `${name}, ${format === 'parquet' ? 'row' : 'line'} ${linesBefore + line + 1}: ${problem}`,
-  );
-}
-
-function requireOneKeyOfText(files: readonly InputFile[], keys: readonly string[]): void {
-  const text = files.find(({ format }) => format === 'text');
-  if (text && keys.length > 1)
-    throw new InputError(
-      `${text.path}: expected one key for plain text, found ${keys.length}: ${keys.join(', ')}`,
-    );
 }
 
 /** The same for tokenizers that make the same tokens. */

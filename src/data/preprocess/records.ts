@@ -1,7 +1,8 @@
 /** The documents of a chunk, as texts. */
 import { isUtf8 } from 'node:buffer';
-import { shown } from '../../errors.js';
+import { InputError, shown } from '../../errors.js';
 import type { ChunkData } from './chunks.js';
+import type { InputFile } from './inputs.js';
 import type { DocumentsBy } from './options.js';
 import { openParquet } from './parquet.js';
 
@@ -19,6 +20,18 @@ export class ChunkProblem extends Error {
   ) {
     super(message);
   }
+}
+
+/** @param linesBefore lines or rows of the file before the chunk */
+export function problemIn(
+  { path, format }: InputFile,
+  linesBefore: number,
+  { message, line }: { readonly message: string; readonly line?: number | undefined },
+): InputError {
+  if (line === undefined) return new InputError(message);
+  return new InputError(
+    `${path}, ${format === 'parquet' ? 'row' : 'line'} ${linesBefore + line + 1}: ${message}`,
+  );
 }
 
 export interface ChunkRecords {
