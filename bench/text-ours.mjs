@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { readTokenizer, trainWordPiece } from '../dist/index.js';
+import { readAnyTokenizer, trainWordPiece } from '../dist/index.js';
 import { readTexts } from '../dist/data/preprocess/texts.js';
 
 const { values: flags, positionals } = parseArgs({
@@ -39,12 +39,12 @@ async function timed(work) {
 async function encode() {
   const texts = JSON.parse(readFileSync(flags.texts, 'utf8'));
   const run = methods[flags.method];
-  const tokenizer = await readTokenizer(flags.tokenizer);
+  const tokenizer = await readAnyTokenizer(flags.tokenizer);
   const first = await timed(() => run(tokenizer, texts));
   const ids = Uint32Array.from(first.result.flat());
   const passes = [];
   for (let i = 0; i < Number(flags.passes); i++) passes.push(await timed(() => run(tokenizer, texts)));
-  const fresh = await readTokenizer(flags.tokenizer);
+  const fresh = await readAnyTokenizer(flags.tokenizer);
   const forgotten = await timed(() => run(fresh, texts));
   return {
     first: first.seconds,

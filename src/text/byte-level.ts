@@ -47,13 +47,22 @@ export function byteLevelPieces(
     merges.map(([left, right]) => [ids.get(left)!, ids.get(right)!, ids.get(left + right)!]),
   );
   const addWord: AddPieces = (pieces, text, offset, word) => {
-    const { starts, ends } = placesOfBytes(text);
-    const { ids: tokens, lengths } = merge(Array.from(encoder.encode(text), (byte) => byteIds[byte]!));
-    let from = 0;
+    const bytes = encoder.encode(text);
+    const { ids: tokens, lengths } = merge(Array.from(bytes, (byte) => byteIds[byte]!));
+    // the character of a byte, which begins where the one before ends
+    let [start, end] = [offset, offset];
+    let place = 0;
+    const nextByte = () => {
+      const byte = bytes[place++]!;
+      if ((byte & 0xc0) === 0x80) return;
+      start = end;
+      end += byte < 0xf0 ? 1 : 2;
+    };
     tokens.forEach((id, i) => {
-      const to = from + lengths[i]!;
-      push(pieces, id, offset + starts[from]!, offset + ends[to - 1]!, word);
-      from = to;
+      nextByte();
+      const first = start;
+      for (let left = lengths[i]! - 1; left > 0; left--) nextByte();
+      push(pieces, id, first, end, word);
     });
     return word + 1;
   };
@@ -71,21 +80,4 @@ export function byteLevelPieces(
     }
     return next;
   };
-}
-
-/** For each byte of a word, where the character that it belongs to begins and ends. */
-function placesOfBytes(word: string): { readonly starts: number[]; readonly ends: number[] } {
-  const starts: number[] = [];
-  const ends: number[] = [];
-  let place = 0;
-  for (const character of word) {
-    const codePoint = character.codePointAt(0)!;
-    const length = codePoint < 0x80 ? 1 : codePoint < 0x800 ? 2 : codePoint < 0x10000 ? 3 : 4;
-    for (let i = 0; i < length; i++) {
-      starts.push(place);
-      ends.push(place + character.length);
-    }
-    place += character.length;
-  }
-  return { starts, ends };
 }

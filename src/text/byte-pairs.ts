@@ -1,11 +1,18 @@
 import TinyQueue from 'tinyqueue';
-import { pairKey } from './piece-pairs.js';
 
 /** Pieces of a word's bytes: ids, and how many bytes each has. */
 export interface BytePairs {
   readonly ids: number[];
   readonly lengths: number[];
 }
+
+type Merges = readonly (readonly [left: number, right: number, merged: number])[];
+
+/** Of pairs that are not merged. */
+const none = 2 ** 31 - 1;
+
+/** Bytes of the longest word in which the best pair is looked for among all, which takes a queue longer until there. */
+const longestScanned = 128;
 
 /** A queue's entry is a rank and a place (below 2³⁰), of which the lower comes first. */
 const places = 2 ** 30;
@@ -16,39 +23,38 @@ const places = 2 ** 30;
  *
  * @param merges the pairs by rank, and what each becomes
  */
-export function bytePairMerger(
-  merges: readonly (readonly [left: number, right: number, merged: number])[],
-): (initial: readonly number[]) => BytePairs {
-  const ranks = new Map(merges.map(([left, right], rank) => [pairKey(left, right), rank]));
+export function bytePairMerger(merges: Merges): (initial: readonly number[]) => BytePairs {
+  const rankOf = rankTable(merges);
+  const room = listsOf(longestScanned);
   return (initial) => {
     const count = initial.length;
-    const ids = Int32Array.from(initial);
+    const isLong = count > longestScanned;
     // pieces are named by the place of their first byte
-    const next = Int32Array.from(initial, (_, place) => place + 1);
-    const previous = Int32Array.from(initial, (_, place) => place - 1);
-    const rankAt = (place: number) =>
-      next[place]! < count ? ranks.get(pairKey(ids[place]!, ids[next[place]!]!)) : undefined;
-    const entryAt = (place: number) => {
-      const rank = rankAt(place);
-      return rank === undefined ? [] : [rank * places + place];
+    const [ids, next, previous, ranks] = isLong ? listsOf(count) : room;
+    const queue = isLong ? new TinyQueue<number>() : undefined;
+    const setRank = (place: number): void => {
+      const right = next[place]!;
+      const rank = right < count ? rankOf(ids[place]!, ids[right]!) : none;
+      ranks[place] = rank;
+      if (rank !== none) queue?.push(rank * places + place);
     };
-    const queue = new TinyQueue<number>(Array.from(initial.keys()).flatMap(entryAt));
-    const enqueue = (place: number) => {
-      for (const entry of entryAt(place)) queue.push(entry);
-    };
-    for (let entry = queue.pop(); entry !== undefined; entry = queue.pop()) {
-      const place = entry % places;
-      const rank = Math.floor(entry / places);
-      // the pair may be gone since
-      if (ids[place]! < 0 || rankAt(place) !== rank) continue;
+    for (let place = 0; place < count; place++) {
+      ids[place] = initial[place]!;
+      next[place] = place + 1;
+      previous[place] = place - 1;
+    }
+    for (let place = 0; place < count; place++) setRank(place);
+    for (;;) {
+      const place = queue ? takePlace(queue, ranks) : placeOfLeast(ranks, count);
+      if (place < 0 || ranks[place] === none) break;
       const right = next[place]!;
       const after = next[right]!;
-      ids[place] = merges[rank]![2];
-      ids[right] = -1;
+      ids[place] = merges[ranks[place]!]![2];
+      ranks[right] = none;
       next[place] = after;
       if (after < count) previous[after] = place;
-      enqueue(place);
-      if (place > 0) enqueue(previous[place]!);
+      setRank(place);
+      if (place > 0) setRank(previous[place]!);
     }
     const merged: BytePairs = { ids: [], lengths: [] };
     for (let place = 0; place < count; place = next[place]!) {
@@ -57,4 +63,43 @@ export function bytePairMerger(
     }
     return merged;
   };
+}
+
+const listsOf = (length: number) =>
+  [new Int32Array(length), new Int32Array(length), new Int32Array(length), new Int32Array(length)] as const;
+
+function placeOfLeast(ranks: Int32Array, count: number): number {
+  let best = count - 1;
+  for (let place = count - 2; place >= 0; place--) if (ranks[place]! <= ranks[best]!) best = place;
+  return best;
+}
+
+/** Of the next pair in a queue that is still there; -1 where none is. */
+function takePlace(queue: TinyQueue<number>, ranks: Int32Array): number {
+  for (let entry = queue.pop(); entry !== undefined; entry = queue.pop()) {
+    const place = entry % places;
+    if (ranks[place] === Math.floor(entry / places)) return place;
+  }
+  return -1;
+}
+
+/** Ranks by pair, in a hash table: a `Map` needs a number above 2³¹ for a pair, and five times as long to find it. */
+function rankTable(merges: Merges): (left: number, right: number) => number {
+  const bits = Math.ceil(Math.log2(merges.length + 1)) + 1;
+  const [lefts, rights, ranks] = listsOf(2 ** bits);
+  ranks.fill(none);
+  /** Where a pair is, or may be put. */
+  const slotOf = (left: number, right: number): number => {
+    let slot = Math.imul(Math.imul(left, 0x9e3779b1) ^ right, 0x85ebca6b) >>> (32 - bits);
+    while (ranks[slot] !== none && (lefts[slot] !== left || rights[slot] !== right))
+      slot = (slot + 1) % ranks.length;
+    return slot;
+  };
+  merges.forEach(([left, right], rank) => {
+    const slot = slotOf(left, right);
+    lefts[slot] = left;
+    rights[slot] = right;
+    ranks[slot] = rank;
+  });
+  return (left, right) => ranks[slotOf(left, right)]!;
 }
