@@ -25,6 +25,7 @@ const places = 2 ** 30;
  */
 export function bytePairMerger(merges: Merges): (initial: readonly number[]) => BytePairs {
   const rankOf = rankTable(merges);
+  const mergedOf = Int32Array.from(merges, ([, , merged]) => merged);
   const room = listsOf(longestScanned);
   return (initial) => {
     const count = initial.length;
@@ -49,7 +50,7 @@ export function bytePairMerger(merges: Merges): (initial: readonly number[]) => 
       if (place < 0 || ranks[place] === none) break;
       const right = next[place]!;
       const after = next[right]!;
-      ids[place] = merges[ranks[place]!]![2];
+      ids[place] = mergedOf[ranks[place]!]!;
       ranks[right] = none;
       next[place] = after;
       if (after < count) previous[after] = place;
@@ -83,23 +84,22 @@ function takePlace(queue: TinyQueue<number>, ranks: Int32Array): number {
   return -1;
 }
 
-/** Ranks by pair, in a hash table: a `Map` needs a number above 2³¹ for a pair, and five times as long to find it. */
+/**
+ * Ranks by pair, in a hash table of left, right and rank side by side: a `Map` needs a number above 2³¹ for a pair, and
+ * five times as long to find it.
+ */
 function rankTable(merges: Merges): (left: number, right: number) => number {
   const bits = Math.ceil(Math.log2(merges.length + 1)) + 1;
-  const [lefts, rights, ranks] = listsOf(2 ** bits);
-  ranks.fill(none);
+  const table = new Int32Array(4 * 2 ** bits).fill(none);
   /** Where a pair is, or may be put. */
-  const slotOf = (left: number, right: number): number => {
-    let slot = Math.imul(Math.imul(left, 0x9e3779b1) ^ right, 0x85ebca6b) >>> (32 - bits);
-    while (ranks[slot] !== none && (lefts[slot] !== left || rights[slot] !== right))
-      slot = (slot + 1) % ranks.length;
-    return slot;
+  const placeOf = (left: number, right: number): number => {
+    let place = 4 * (Math.imul(Math.imul(left, 0x9e3779b1) ^ right, 0x85ebca6b) >>> (32 - bits));
+    while (table[place + 2] !== none && (table[place] !== left || table[place + 1] !== right))
+      place = (place + 4) % table.length;
+    return place;
   };
   merges.forEach(([left, right], rank) => {
-    const slot = slotOf(left, right);
-    lefts[slot] = left;
-    rights[slot] = right;
-    ranks[slot] = rank;
+    table.set([left, right, rank], placeOf(left, right));
   });
-  return (left, right) => ranks[slotOf(left, right)]!;
+  return (left, right) => table[placeOf(left, right) + 2]!;
 }

@@ -188,10 +188,11 @@ export function chunkPieces(addStretch: AddPieces, pattern: RegExp, whenFirstSee
 /** In one list, which is read faster than several: how many words, then id, start, end and word of each piece. */
 type PackedPieces = readonly number[];
 
-const pack = ({ ids, starts, ends, words }: Pieces, wordCount: number): PackedPieces => [
-  wordCount,
-  ...ids.flatMap((id, i) => [id, starts[i]!, ends[i]!, words[i]!]),
-];
+function pack({ ids, starts, ends, words }: Pieces, wordCount: number): PackedPieces {
+  const packed = [wordCount];
+  for (let i = 0; i < ids.length; i++) packed.push(ids[i]!, starts[i]!, ends[i]!, words[i]!);
+  return packed;
+}
 
 function addPacked(pieces: Pieces, packed: PackedPieces, offset: number, word: number): number {
   for (let i = 1; i < packed.length; i += 4)
