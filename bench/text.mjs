@@ -1,11 +1,11 @@
 // Encoding and training beside the Rust tokenizers, and the memory of a stream, in one run:
 // `npm run bench:text [-- --python PATH] [--rounds 3]`. One thread each where nothing else is said; Node collects
 // garbage in others besides, which the cores show.
-import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { trainWordPiece } from '../dist/index.js';
-import { book, samples, writeJson, writeSampleTokenizer } from './text-samples.mjs';
+import { measure, median, pairedRatio, printTable, takeTurns } from './measure.mjs';
+import { book, samples, writeJson, writeSampleTokenizers } from './text-samples.mjs';
 
 const { values: flags } = parseArgs({
   options: {
@@ -20,8 +20,7 @@ if (!hasPeer)
 
 const folder = '.bench/text';
 mkdirSync(folder, { recursive: true });
-const tokenizer = `${folder}/tokenizer`;
-await writeSampleTokenizer(tokenizer);
+const tokenizers = await writeSampleTokenizers(folder);
 
 const ours = (args) => measure(process.execPath, ['bench/text-ours.mjs', ...args]);
 const rust = (threads, args) =>
@@ -30,29 +29,28 @@ const rust = (threads, args) =>
     RAYON_NUM_THREADS: String(threads),
   });
 
-const results = { encoding: encodeAll(), training: await trainAll(), memory: streamAll() };
+const agree = { wordpiece: agreeOnPieces, bpe: agreeOnMerges };
+const results = {
+  encoding: Object.fromEntries(
+    Object.entries(tokenizers).map(([type, path]) => [type, encodeAll(type, path)]),
+  ),
+  training: { wordpiece: await trainAll('wordpiece'), bpe: await trainAll('bpe') },
+  memory: streamAll(),
+};
 mkdirSync('bench/results', { recursive: true });
 writeFileSync('bench/results/text.json', `${JSON.stringify(results, null, 2)}\n`);
 
-/** Contenders take turns; each turn is a process of its own. */
-function takeTurns(contenders) {
-  const measured = Object.fromEntries(Object.keys(contenders).map((name) => [name, []]));
-  for (let round = 0; round < Number(flags.rounds); round++)
-    for (const [name, run] of Object.entries(contenders)) measured[name].push(run());
-  return measured;
-}
-
-function encodeAll() {
+function encodeAll(type, tokenizer) {
   const encoded = {};
   for (const [sample, texts] of Object.entries(samples)) {
-    console.error(`encoding ${sample}`);
+    console.error(`encoding ${sample}, ${type}`);
     const bytes = Buffer.byteLength(texts.join(''));
     const file = writeJson(`${folder}/texts.json`, texts);
     const args = (method) => [
       ...['encode', '--tokenizer', tokenizer, '--texts', file],
       ...['--method', method, '--passes', flags.passes],
     ];
-    const runs = takeTurns({
+    const runs = takeTurns(Number(flags.rounds), {
       'ours, tokenizer(texts)': () => ours(args('call')),
       'ours, tokenizer.encode(text)': () => ours(args('encode')),
       ...(hasPeer && {
@@ -64,7 +62,7 @@ function encodeAll() {
     });
     const ids = new Set(Object.values(runs).flatMap((list) => list.map((run) => run.ids)));
     if (ids.size > 1) throw new Error(`${sample}: the contenders found other ids`);
-    printEncoding(`${sample}: ${texts.length} texts, ${(bytes / 1e6).toFixed(2)} MB`, runs, bytes);
+    printEncoding(`${type}, ${sample}: ${texts.length} texts, ${(bytes / 1e6).toFixed(2)} MB`, runs, bytes);
     encoded[sample] = { bytes, runs };
   }
   return encoded;
@@ -102,7 +100,7 @@ function printEncoding(title, runs, bytes) {
   );
 }
 
-async function trainAll() {
+async function trainAll(type) {
   const once = `${folder}/moby-dick.txt`;
   const often = `${folder}/moby-dick-20.txt`;
   writeFileSync(once, book);
@@ -114,21 +112,22 @@ async function trainAll() {
   ];
   const trained = {};
   for (const [title, corpus, size] of tasks) {
-    console.error(`training ${title}`);
+    console.error(`training ${type} on ${title}`);
     const output = `${folder}/pieces.json`;
-    const args = ['train', '--corpus', corpus, '--vocab-size', String(size), '--output', output];
-    const withPieces = (run) => ({ ...run, pieces: JSON.parse(readFileSync(output, 'utf8')) });
-    const runs = takeTurns({
+    const args = ['train', '--type', type, '--corpus', corpus, '--vocab-size', String(size)];
+    args.push('--output', output);
+    const withPieces = (run) => ({ ...run, ...JSON.parse(readFileSync(output, 'utf8')) });
+    const runs = takeTurns(Number(flags.rounds), {
       ours: () => withPieces(ours(args)),
       ...(hasPeer && {
         Rust: () => withPieces(rust(1, args)),
         'Rust, 2 threads': () => withPieces(rust(2, args)),
       }),
     });
-    printTraining(title, runs);
+    printTraining(`${type}, ${title}`, runs);
     trained[title] = {
       runs: withoutPieces(runs),
-      ...(hasPeer && { agreement: await agree(runs, corpus, size) }),
+      ...(hasPeer && { agreement: await agree[type](runs, corpus, size) }),
     };
   }
   return trained;
@@ -147,29 +146,41 @@ function printTraining(title, runs) {
 }
 
 function withoutPieces(runs) {
-  const without = (list) => list.map((run) => ({ ...run, pieces: run.pieces.length }));
+  const without = (list) =>
+    list.map((run) => ({ ...run, pieces: run.pieces.length, merges: run.merges?.length }));
   return Object.fromEntries(Object.entries(runs).map(([name, list]) => [name, without(list)]));
 }
 
-/** How much of one vocabulary is in another. */
-async function agree(runs, corpus, vocabSize) {
+/** Rust numbers characters in an order that changes from run to run. */
+async function agreeOnPieces(runs, corpus, vocabSize) {
   const [mine, theirs, again] = [runs.ours, runs.Rust, runs['Rust, 2 threads']].map(([run]) => run.pieces);
   const specialTokens = theirs.slice(0, initialCount(theirs));
   const inTheirOrder = await trainWordPiece([readFileSync(corpus, 'utf8')], { vocabSize, specialTokens });
-  const share = (some, others) => {
-    const known = new Set(others);
-    return some.filter((piece) => known.has(piece)).length / some.length;
-  };
-  const pairs = {
+  return compareLists({
     'ours and Rust': [mine, theirs],
     'Rust and Rust once more': [theirs, again],
     'ours, given the order of Rust’s characters, and Rust': [inTheirOrder, theirs],
+  });
+}
+
+function agreeOnMerges({ ours: [mine], Rust: [theirs] }) {
+  return compareLists({
+    'tokens of ours and Rust': [mine.pieces, theirs.pieces],
+    'merges of ours and Rust': [mine.merges, theirs.merges],
+  });
+}
+
+/** How much of one list is in another. */
+function compareLists(pairs) {
+  const share = (some, others) => {
+    const known = new Set(others);
+    return some.filter((piece) => known.has(piece)).length / some.length;
   };
   const shares = Object.entries(pairs).map(([name, [a, b]]) => ({
     name,
     firstInSecond: share(a, b),
     secondInFirst: share(b, a),
-    isSame: a.join(' ') === b.join(' '),
+    isSame: a.join('\n') === b.join('\n'),
   }));
   const percent = (number) => `${(100 * number).toFixed(2)} %`;
   printTable(
@@ -222,29 +233,4 @@ function streamAll() {
     );
   }
   return measured;
-}
-
-/** What a process reports, which is its last line. */
-function measure(program, args, env = {}) {
-  const output = execFileSync(program, args, {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, ...env },
-  });
-  return JSON.parse(output.trim().split('\n').at(-1));
-}
-
-function median(numbers) {
-  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
-}
-
-/** Paired by round, so that a slow moment of the machine counts for both. */
-function pairedRatio(over, under, of) {
-  return over && under ? median(over.map((run, round) => of(run) / of(under[round]))).toFixed(2) : '';
-}
-
-function printTable(head, rows) {
-  const line = (cells) => `| ${cells.join(' | ')} |`;
-  console.log(`\n${line(head)}\n${line(head.map((_, i) => (i === 0 ? '---' : '---:')))}`);
-  for (const row of rows) console.log(line(row));
 }

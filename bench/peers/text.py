@@ -1,4 +1,4 @@
-"""The Rust tokenizers in the text benchmark: encodes texts, or trains a WordPiece vocabulary. Prints a line of JSON."""
+"""The Rust tokenizers in the text benchmark: encodes texts, or trains WordPiece or byte-level BPE. Prints a line of JSON."""
 
 import argparse
 import hashlib
@@ -9,7 +9,7 @@ from array import array
 from pathlib import Path
 
 import tokenizers
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from tokenizers import ByteLevelBPETokenizer, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
@@ -23,9 +23,10 @@ def parse_arguments():
     encoding.add_argument("--method", choices=["encode_batch", "encode_batch_fast"], required=True)
     encoding.add_argument("--passes", type=int, required=True)
     training = tasks.add_parser("train")
+    training.add_argument("--type", choices=["wordpiece", "bpe"], required=True)
     training.add_argument("--corpus", required=True)
     training.add_argument("--vocab-size", type=int, required=True)
-    training.add_argument("--output", type=Path, required=True, help="JSON: the pieces by id")
+    training.add_argument("--output", type=Path, required=True, help="JSON: the pieces by id, and of BPE the merges")
     return parser.parse_args()
 
 
@@ -47,7 +48,7 @@ def encode(arguments):
     return dict(first=first, steady=steady, cores=cores, ids=hashlib.sha256(ids.tobytes()).hexdigest())
 
 
-def train(arguments):
+def train_wordpiece(arguments):
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -55,9 +56,27 @@ def train(arguments):
         vocab_size=arguments.vocab_size, min_frequency=2, special_tokens=SPECIAL, limit_alphabet=1000,
         show_progress=False,
     )
-    seconds, cores, _ = timed(lambda: tokenizer.train([arguments.corpus], trainer))
-    ids = tokenizer.get_vocab()
-    arguments.output.write_text(json.dumps(sorted(ids, key=ids.get)), encoding="utf-8")
+    tokenizer.train([arguments.corpus], trainer)
+    return tokenizer
+
+
+def train_bpe(arguments):
+    """The text as a whole: by lines, as files are read, line breaks would not be beside spaces."""
+    tokenizer = ByteLevelBPETokenizer()
+    text = Path(arguments.corpus).read_text(encoding="utf-8")
+    tokenizer.train_from_iterator(
+        [text], vocab_size=arguments.vocab_size, min_frequency=2, special_tokens=["<|endoftext|>"], show_progress=False
+    )
+    return tokenizer
+
+
+def train(arguments):
+    run = dict(wordpiece=train_wordpiece, bpe=train_bpe)[arguments.type]
+    seconds, cores, tokenizer = timed(lambda: run(arguments))
+    model = json.loads(tokenizer.to_str())["model"]
+    pieces = sorted(model["vocab"], key=model["vocab"].get)
+    merges = [" ".join(pair) for pair in model.get("merges", [])]
+    arguments.output.write_text(json.dumps(dict(pieces=pieces, merges=merges)), encoding="utf-8")
     return dict(seconds=seconds, cores=cores)
 
 
