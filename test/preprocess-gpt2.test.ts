@@ -46,3 +46,23 @@ test(`${documents.length} documents, each with <|endoftext|> behind it, and what
   expect(other.code).toBe(2);
   expect(other.stderr).toContain('made with another');
 });
+
+test.each(['txt', 'jsonl'])('a text in parts (.%s) has the tokens that it has as a whole', async (type) => {
+  // tokens of several spaces and line breaks, also where a part may end
+  const spaces = ['\n\n', '\n\n\n\n', '\n\n\n   ', ' ', '  ', '\n', '\t\n\n\t'];
+  const words = Array.from({ length: 900_000 }, (_, i) => `whale${i % 977}${spaces[(i * i) % 7]!}`);
+  const text = words.join('').trimEnd();
+  const trained = await built.trainByteLevelBpe([text.slice(0, 100_000)], { vocabSize: 400 });
+  expect(trained.vocab).toContain('ĊĊ');
+  const tokenizer = built.createGpt2Tokenizer(trained);
+  await built.writeTokenizer(path.join(root, 'spaces'), tokenizer);
+  const input = path.join(root, `long.${type}`);
+  await writeFile(input, type === 'txt' ? text : JSON.stringify({ text }));
+  const outputPrefix = path.join(root, `long-${type}`);
+  await built.preprocess({ input: [input], tokenizer: path.join(root, 'spaces'), outputPrefix, workers: 1 });
+  const dataset = await built.openIndexedDataset(`${outputPrefix}_text_document`);
+  expect(dataset.sequenceCount).toBe(1);
+  const bytes = (ids: ArrayLike<number>) => Buffer.from(Uint16Array.from(ids).buffer);
+  expect(bytes(await dataset.read(0)).equals(bytes(tokenizer.tokenize(text)))).toBe(true);
+  await dataset.close();
+});

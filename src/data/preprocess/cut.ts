@@ -43,11 +43,12 @@ export const cutText =
     } else if (between > 0) {
       // text on both sides, so that the end of the document is not left alone
       const hasText = !isBlank(bytes.subarray(0, between)) && !isBlank(bytes.subarray(between));
-      if (hasText || isLong) return { at: between, inDocument: true };
+      // before white space, of which GPT-2's tokens depend on what comes after it
+      if (hasText || isLong) return { at: spaceStart(bytes, between) || between, inDocument: true };
     }
     if (!isLong) return undefined;
-    const word = Math.max(bytes.lastIndexOf(newline), bytes.lastIndexOf(space));
-    return { at: word > 0 ? word : characterStart(bytes), inDocument: true };
+    const word = Math.max(bytes.lastIndexOf(newline), bytes.lastIndexOf(space), 0);
+    return { at: spaceStart(bytes, word) || characterStart(bytes), inDocument: true };
   };
 
 function afterBlankLine(bytes: Buffer): number {
@@ -59,6 +60,13 @@ function afterBlankLine(bytes: Buffer): number {
     end = before;
   }
   return 0;
+}
+
+/** Of the white space before a place. */
+function spaceStart(bytes: Buffer, end: number): number {
+  let start = end;
+  while (start > 0 && bytes[start - 1]! <= space) start--;
+  return start;
 }
 
 const isBlank = (bytes: Uint8Array) => bytes.every((byte) => byte <= space);

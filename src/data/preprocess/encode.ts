@@ -67,8 +67,10 @@ function* piecesOf(text: string): Generator<string> {
     const stretch = text.slice(at, at + longestPiece);
     const ends = ['\n\n', '\n', ' '].map((end) => stretch.lastIndexOf(end));
     const end = ends.find((place) => place > 0) ?? longestPiece;
-    yield stretch.slice(0, end);
-    at += end;
+    // before white space, of which GPT-2's tokens depend on what comes after it
+    const length = stretch.slice(0, end).trimEnd().length || end;
+    yield stretch.slice(0, length);
+    at += length;
   }
   yield at === 0 ? text : text.slice(at);
 }

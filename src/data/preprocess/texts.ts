@@ -5,7 +5,8 @@ import type { PreprocessOptions } from './options.js';
 import { ChunkProblem, problemIn, readRecords, type ChunkRecords } from './records.js';
 
 /**
- * The texts of all inputs one after another; a text file comes in parts, which end where a paragraph does if they can.
+ * The texts of all inputs one after another; a text file comes in parts, which end where a paragraph does if
+ * they can, and have the words of the whole.
  *
  * @throws InputError naming the file, the line and what is wrong there
  */
