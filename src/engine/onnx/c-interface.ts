@@ -129,6 +129,8 @@ function createSessionOptions(
 ): bigint {
   const options = create(api, api.createSessionOptions, []);
   check(api, api.setSessionLogSeverityLevel(options, logLevel));
+  // a second run of the same sizes would plan its memory as one block, and take it beside what the arena has
+  check(api, api.disableMemPattern(options));
   check(api, api.setSessionGraphOptimizationLevel(options, optimizeAll));
   if (sessionThreads === undefined) check(api, api.disablePerSessionThreads(options));
   else {

@@ -17,6 +17,7 @@ const functions = {
   createSessionFromArray: [8, status, pointer, pointer, 'size_t', pointer, pointer],
   run: [9, status, pointer, pointer, pointer, pointer, 'size_t', pointer, 'size_t', pointer],
   createSessionOptions: [10, status, pointer],
+  disableMemPattern: [17, status, pointer],
   setSessionLogSeverityLevel: [22, status, pointer, 'int'],
   setSessionGraphOptimizationLevel: [23, status, pointer, 'int'],
   setIntraOpNumThreads: [24, status, pointer, 'int'],
