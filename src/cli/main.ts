@@ -16,7 +16,7 @@ import { verifyCommand } from './verify.js';
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
 const program = new Command('megatron-bert')
-  .description('Pretrain, convert and run MegatronBERT models.')
+  .description('Pretrain, convert and run MegatronBERT and GPT-2 models.')
   .version(version)
   .option('--debug', 'print stack traces')
   .exitOverride()
