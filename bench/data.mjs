@@ -1,5 +1,5 @@
-// Data sets of token ids beside a Python loop over the Rust tokenizers and megatron-core's builder, and the memory of a
-// data set that is larger than it, in one run:
+// Data sets of token ids beside a Python loop over the Rust tokenizers and megatron-core's builder, samples of them beside
+// megatron-core's, and the memory of a data set that is larger than it, in one run:
 // `npm run bench:data [-- --python PATH] [--corpus FILE.jsonl] [--megabytes 50] [--rounds 3] [--memory-limit 320]`.
 import { createHash } from 'node:crypto';
 import {
@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { measure, median, pairedRatio, printTable, takeTurns } from './measure.mjs';
+import { preprocess } from '../dist/index.js';
 import { samples, writeSampleTokenizers } from './text-samples.mjs';
 
 const { values: flags } = parseArgs({
@@ -37,7 +38,7 @@ const lines = flags.corpus
   ? readFileSync(flags.corpus, 'utf8').trimEnd().split('\n')
   : samples['Moby-Dick by chapters'].map((text) => JSON.stringify({ text }));
 
-const results = { preprocessing: preprocessAll(), memory: measureMemory() };
+const results = { preprocessing: preprocessAll(), samples: await makeSamples(), memory: measureMemory() };
 mkdirSync('bench/results', { recursive: true });
 writeFileSync('bench/results/data.json', `${JSON.stringify(results, null, 2)}\n`);
 
@@ -110,6 +111,51 @@ function preprocessAll() {
       );
       measured[title] = runs;
     }
+  return measured;
+}
+
+/** Indices and samples of the novel, one process each. */
+async function makeSamples() {
+  const corpus = writeCorpus('novel.jsonl', 1);
+  const measured = {};
+  for (const [kind, sequenceLength, count] of [
+    ['bert', 128, 20_000],
+    ['bert', 512, 5_000],
+    ['gpt', 1024, 5_000],
+  ]) {
+    const outputPrefix = `${folder}/samples-${kind}`;
+    const prefix = `${outputPrefix}_text_${kind === 'bert' ? 'sentence' : 'document'}`;
+    for (const end of ['bin', 'idx']) rmSync(`${prefix}.${end}`, { force: true });
+    const { wordpiece: tokenizer } = tokenizers;
+    const encoding = kind === 'bert' ? { splitSentences: true, longestSequence: 512 } : {};
+    await preprocess({ input: [corpus], tokenizer, outputPrefix, ...encoding });
+    const args = [
+      ...['--prefix', prefix, '--tokenizer', tokenizer, '--kind', kind],
+      ...['--sequence-length', `${sequenceLength}`, '--count', `${count}`],
+    ];
+    const title = `${kind} samples of ${sequenceLength} tokens`;
+    console.error(title);
+    const runs = takeTurns(Number(flags.rounds), {
+      ours: () => measure(process.execPath, ['bench/data-samples.mjs', ...args]),
+      ...(hasPeer && {
+        'megatron-core': () =>
+          measure(flags.python, ['bench/peers/data_samples.py', ...args], { PYTHONWARNINGS: 'ignore' }),
+      }),
+    });
+    if (new Set(Object.values(runs).flatMap((list) => list.map(({ sum }) => sum))).size > 1)
+      throw new Error(`${title}: the contenders made other samples`);
+    printTable(
+      [title, 'samples/s', 'ours is × as fast', 'index, s', 'largest process, MiB'],
+      Object.entries(runs).map(([name, list]) => [
+        name,
+        (count / median(list.map(({ seconds }) => seconds))).toFixed(0),
+        pairedRatio(list, runs.ours, ({ seconds }) => seconds),
+        median(list.map(({ prepare_seconds }) => prepare_seconds)).toFixed(2),
+        median(list.map((run) => run.peak_mebibytes)).toFixed(0),
+      ]),
+    );
+    measured[title] = runs;
+  }
   return measured;
 }
 
