@@ -50,7 +50,7 @@ export { openDashboard, type Dashboard, type DashboardOptions } from './dashboar
 export { inspect, type Inspection } from './inspect/inspect.js';
 export { pipeline } from './pipelines/node.js';
 export type { Pipeline, Pipelines, TaskName } from './pipelines/pipelines.js';
-export { readDocuments } from './data/corpus.js';
+export { readTexts } from './data/preprocess/texts.js';
 export {
   createIndexedDatasetBuilder,
   type BuilderOptions,

@@ -17,7 +17,7 @@ const tokenizer = path.join(folder, 'tokenizer');
 
 beforeAll(async () => {
   writeChapters(corpus, 12);
-  const vocab = await built.trainWordPiece(await built.readDocuments(corpus), { vocabSize: 500 });
+  const vocab = await built.trainWordPiece(built.readTexts({ input: [corpus] }), { vocabSize: 500 });
   await built.writeTokenizer(tokenizer, built.createTokenizer({ vocab, lowercase: true }));
 });
 

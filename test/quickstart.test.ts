@@ -6,7 +6,6 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { readJson } from './support/fixture.js';
-import { built } from './support/package.js';
 import { temporaryFolder } from './support/workspace.js';
 
 const quickstart = fileURLToPath(new URL('../examples/quickstart.mjs', import.meta.url));
@@ -21,10 +20,11 @@ test('the quickstart goes all the way', async () => {
   expect(stdout).toContain('loss.svg in a browser');
 });
 
-test('its sentences are in chapters that were held out', async () => {
-  const documents = await built.readDocuments(path.join(folder, 'corpus'));
-  // 50 of 1,000 parts of 135 chapters, the last
-  const heldOut = documents.slice(-7).map((text) => text.replace(/\s+/g, ' '));
+test('its sentences are in chapters that were held out', () => {
+  // of 135 chapters 949 parts of 1,000 are trained on, which leaves the last seven
+  const heldOut = [129, 130, 131, 132, 133, 134, 135].map((chapter) =>
+    readFileSync(path.join(folder, 'corpus', `chapter_${chapter}.txt`), 'utf8').replace(/\s+/g, ' '),
+  );
   const sentences = [...readFileSync(quickstart, 'utf8').matchAll(/'(.*\[MASK\].*)'/g)].map(
     ([, text]) => text!,
   );

@@ -88,7 +88,7 @@ let lastLoss: number;
 
 beforeAll(async () => {
   writeChapters(at('corpus'), 3);
-  vocab = await built.trainWordPiece(await built.readDocuments(at('corpus')), { vocabSize: 200 });
+  vocab = await built.trainWordPiece(built.readTexts({ input: [at('corpus')] }), { vocabSize: 200 });
   await built.writeTokenizer(at('tokenizer'), built.createTokenizer({ vocab, lowercase: true }));
   const added = ['[E1]', '[E2]', ...Array.from({ length: 70 }, (_, i) => `term${i}`)];
   const longer = built.createTokenizer({ vocab: [...vocab, ...added], lowercase: true });
