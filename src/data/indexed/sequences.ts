@@ -1,6 +1,6 @@
 /**
- * A data set for training: nothing of it is held in memory, whatever its size. Reading does not wait for other work:
- * it takes microseconds where the file is in the system's cache.
+ * A data set for training: of a large one nothing is held in memory. Reading does not wait for other work: it takes
+ * microseconds where the file is in the system's cache.
  */
 import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
 import { openFile } from '../../checkpoint/byte-source.js';
@@ -71,19 +71,29 @@ export async function openSequences(prefix: string): Promise<Sequences> {
   };
 }
 
+/** Bytes of a file that is held: reading a few takes as long as making a sample of them. */
+const largestHeld = 2 ** 24;
+
 function openBytes(name: string) {
   const file = openSync(name, 'r');
   const { size } = fstatSync(file);
-  /** At the beginning of a buffer of their own. */
-  const read = (offset: number, length: number): Buffer => {
-    if (!(offset >= 0 && length >= 0 && offset + length <= size))
-      throw new InputError(`${name}: ${length} bytes at ${offset} are not in its ${size} bytes`);
+  const readFile = (offset: number, length: number): Buffer => {
     const bytes = Buffer.allocUnsafeSlow(length);
     for (let done = 0; done < length;) {
       const count = readSync(file, bytes, done, length - done, offset + done);
       if (count === 0) throw new InputError(`${name}: the file has become shorter since it was opened`);
       done += count;
     }
+    return bytes;
+  };
+  const held = size <= largestHeld ? readFile(0, size) : undefined;
+  /** At the beginning of a buffer of their own. */
+  const read = (offset: number, length: number): Buffer => {
+    if (!(offset >= 0 && length >= 0 && offset + length <= size))
+      throw new InputError(`${name}: ${length} bytes at ${offset} are not in its ${size} bytes`);
+    if (!held) return readFile(offset, length);
+    const bytes = Buffer.allocUnsafeSlow(length);
+    held.copy(bytes, 0, offset, offset + length);
     return bytes;
   };
   return {

@@ -11,31 +11,25 @@ export interface MersenneTwister {
 export function mersenneTwister32(seed: number): MersenneTwister {
   const [size, middle] = [624, 397];
   const state = new Uint32Array(size);
-  let place = size;
+  let place = 0;
   const begin = (first: number) => {
     state[0] = first;
     for (let i = 1; i < size; i++) {
       const before = state[i - 1]!;
       state[i] = Math.imul(1812433253, before ^ (before >>> 30)) + i;
     }
-    place = size;
-  };
-  const step = (i: number, after: number, from: number) => {
-    const joined = (state[i]! & 0x80000000) | (state[after]! & 0x7fffffff);
-    state[i] = state[from]! ^ (joined >>> 1) ^ (joined & 1 ? 0x9908b0df : 0);
-  };
-  const twist = () => {
-    for (let i = 0; i < size - middle; i++) step(i, i + 1, i + middle);
-    for (let i = size - middle; i < size - 1; i++) step(i, i + 1, i + middle - size);
-    step(size - 1, 0, middle - 1);
     place = 0;
   };
   begin(seed);
   return {
     seed: begin,
     next() {
-      if (place === size) twist();
-      let x = state[place++]!;
+      const after = place + 1 < size ? place + 1 : 0;
+      const from = place + middle < size ? place + middle : place + middle - size;
+      const joined = (state[place]! & 0x80000000) | (state[after]! & 0x7fffffff);
+      // one word at a time, and not all 624 at once: a sample draws a few dozen
+      let x = (state[place] = state[from]! ^ (joined >>> 1) ^ (joined & 1 ? 0x9908b0df : 0));
+      place = after;
       x ^= x >>> 11;
       x ^= (x << 7) & 0x9d2c5680;
       x ^= (x << 15) & 0xefc60000;

@@ -17,6 +17,8 @@ const headerSize = 128;
 /** Rows that are written at once, and that are read at once: the next one is often asked for next. */
 const writtenRows = 2 ** 16;
 const readRows = 2 ** 9;
+/** Rows of a table that is held. */
+const heldRows = 2 ** 20;
 
 /** Complete, or not there, at any moment; where several write the same one at once, one of them stays. */
 export async function writeTable(
@@ -62,15 +64,16 @@ export function openTable(name: string, columns: number): Table {
     closeSync(file);
     throw new InputError(`${name}: expected a table of ${columns} columns, found another file: remove it`);
   }
-  const block = new Uint32Array(readRows * columns);
-  let first = -readRows;
+  const blockRows = rows <= heldRows ? rows : readRows;
+  const block = new Uint32Array(blockRows * columns);
+  let first = -blockRows;
   return {
     rows,
     row(i) {
       if (!(i >= 0 && i < rows)) throw new RangeError(`${name}: row ${i} of ${rows}`);
-      if (i < first || i >= first + readRows) {
-        first = i - (i % readRows);
-        const count = Math.min(readRows, rows - first);
+      if (i < first || i >= first + blockRows) {
+        first = i - (i % blockRows);
+        const count = Math.min(blockRows, rows - first);
         readInto(new Uint8Array(block.buffer, 0, 4 * columns * count), headerSize + 4 * columns * first);
       }
       return block.subarray((i - first) * columns, (i - first + 1) * columns);
