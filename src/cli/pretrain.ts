@@ -302,7 +302,7 @@ function describe(summary: PretrainSummary, output: string): string {
     ...(summary.order_accuracy === undefined
       ? []
       : [`order of sentences right ${percent(summary.order_accuracy)}`]),
-    `speed                    ${Math.round(summary.tokens_per_second)} tokens/s on ${ranksOf(summary.ranks)}, ${Math.round(summary.seconds)} s in all`,
+    `speed                    ${Math.round(summary.tokens_per_second)} tokens/s on ${ranksOf(summary.ranks)}, ${Math.round(summary.seconds)} s in all, ${percent(summary.data_share)} of the steps waiting for samples`,
     `model                    ${output}`,
     `loss curve               ${path.join(output, 'loss.svg')}`,
   ].join('\n');

@@ -98,6 +98,7 @@ export async function pretrain(given: PretrainOptions): Promise<PretrainSummary>
     iterations: task.trainIterations,
     seconds: (performance.now() - started) / 1000,
     tokens_per_second: tokensPerSecond,
+    data_share: dataShare(events),
     ranks,
   };
   await writeTokenizer(output, tokenizer, { modelMaxLength: config.max_position_embeddings });
@@ -182,6 +183,12 @@ async function runRanks(
     stopSignal?.removeEventListener('abort', stop);
     await saving.done().catch(() => undefined);
   }
+}
+
+function dataShare(events: readonly PretrainEvent[]): number {
+  const steps = events.filter((event) => event.kind === 'step');
+  const total = (of: 'data_seconds' | 'seconds') => steps.reduce((sum, step) => sum + step[of], 0);
+  return total('data_seconds') / total('seconds');
 }
 
 function countParameters({ config, samples, batches }: PretrainTask): number {

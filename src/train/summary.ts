@@ -18,6 +18,8 @@ export interface PretrainSummary {
   readonly iterations: number;
   readonly seconds: number;
   readonly tokens_per_second: number;
+  /** Of the time of all iterations, what was spent waiting for samples. */
+  readonly data_share: number;
   readonly ranks: number;
 }
 
