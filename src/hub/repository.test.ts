@@ -197,17 +197,27 @@ describe('files that are asked for side by side', () => {
     hub.files.set('other.safetensors', Buffer.alloc(500, 'b'));
     hub.files.set('third.safetensors', Buffer.alloc(500, 'c'));
     const bytes = hub.files.get('model.safetensors')!;
-    let spoil: () => void;
+    // as soon as the one has come half and the other was asked for, whichever is first
+    let isHalfLoaded = false;
+    let answer: (() => void) | undefined;
+    const spoil = () => {
+      if (isHalfLoaded) answer?.();
+    };
     hub.instead = ({ path: place, isStorage }, response) => {
       if (!isStorage) return false;
       if (place === 'model.safetensors') response.writeHead(200).write(bytes.subarray(0, 1000));
-      if (place === 'other.safetensors') spoil = () => response.end(Buffer.alloc(500, 'x'));
+      if (place === 'other.safetensors') {
+        answer = () => response.end(Buffer.alloc(500, 'x'));
+        spoil();
+      }
       // the third never gets an answer
       return true;
     };
     const find = await open({
       progress_callback({ status, loaded }) {
-        if (status === 'progress' && loaded === 1000) spoil();
+        if (status !== 'progress' || loaded !== 1000) return;
+        isHalfLoaded = true;
+        spoil();
       },
     });
     const names = ['config.json', 'other.safetensors', 'third.safetensors', 'model.safetensors'];
