@@ -16,7 +16,15 @@ export async function* int32Blocks(
   }
 }
 
-/** 64-bit numbers of a file in blocks. What is larger than 2⁵³ in size is not exact, and so equals nothing that fits. */
+/** What is larger than 2⁵³ in size is not exact, and so equals nothing that fits. @param bytes at the beginning of their buffer */
+export function int64Numbers(bytes: Buffer): Float64Array {
+  const halves = new Int32Array(bytes.buffer, 0, bytes.length / 4);
+  const numbers = new Float64Array(bytes.length / 8);
+  for (let i = 0; i < numbers.length; i++) numbers[i] = halves[2 * i + 1]! * 2 ** 32 + (halves[2 * i]! >>> 0);
+  return numbers;
+}
+
+/** 64-bit numbers of a file in blocks. */
 export async function* int64Blocks(
   source: ByteSource,
   offset: number,
@@ -24,10 +32,7 @@ export async function* int64Blocks(
 ): AsyncGenerator<Float64Array> {
   for (let done = 0; done < count; done += blockLength) {
     const length = Math.min(blockLength, count - done);
-    const halves = new Int32Array((await readBytes(source, offset + 8 * done, 8 * length)).buffer);
-    const numbers = new Float64Array(length);
-    for (let i = 0; i < length; i++) numbers[i] = halves[2 * i + 1]! * 2 ** 32 + (halves[2 * i]! >>> 0);
-    yield numbers;
+    yield int64Numbers(await readBytes(source, offset + 8 * done, 8 * length));
   }
 }
 

@@ -29,12 +29,7 @@ export const prefixOf = (name: string): string => name.replace(/\.(idx|bin)$/, '
  * @throws InputError where one is missing, is not what it should be, or disagrees with the other
  */
 export async function openIndexedDataset(prefix: string): Promise<IndexedDataset> {
-  const [indexName, dataName] = [`${prefix}.idx`, `${prefix}.bin`];
-  for (const name of [indexName, dataName])
-    if (!(await exists(name)))
-      throw new InputError(
-        `${prefix}: expected a data set (${prefix}.idx and ${prefix}.bin), there is no ${name}`,
-      );
+  const { index: indexName, data: dataName } = await requireFiles(prefix);
   const indexFile = await openFile(indexName);
   const index = await readIndex(indexFile).finally(indexFile.close);
   const data = await openFile(dataName);
@@ -90,6 +85,19 @@ export async function openIndexedDataset(prefix: string): Promise<IndexedDataset
     },
     close: data.close,
   };
+}
+
+/** The names of its two files. @throws InputError where one is missing */
+export async function requireFiles(
+  prefix: string,
+): Promise<{ readonly index: string; readonly data: string }> {
+  const names = { index: `${prefix}.idx`, data: `${prefix}.bin` };
+  for (const name of Object.values(names))
+    if (!(await exists(name)))
+      throw new InputError(
+        `${prefix}: expected a data set (${prefix}.idx and ${prefix}.bin), there is no ${name}`,
+      );
+  return names;
 }
 
 /** Where each sequence begins, in tokens. */

@@ -2,10 +2,12 @@
  * A data set for training: of a large one nothing is held in memory. Reading does not wait for other work: it takes
  * microseconds where the file is in the system's cache.
  */
-import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { openFile } from '../../checkpoint/byte-source.js';
 import { InputError } from '../../errors.js';
 import { readLayout } from './index-file.js';
+import { int64Numbers } from './number-blocks.js';
+import { requireFiles } from './open.js';
 import { tokensOf, tokenTypes, type Tokens } from './token-types.js';
 
 export interface Sequences {
@@ -28,12 +30,7 @@ export interface Sequences {
 
 /** @throws InputError where a file is missing, or the index is not of the size that its header says */
 export async function openSequences(prefix: string): Promise<Sequences> {
-  const names = { index: `${prefix}.idx`, data: `${prefix}.bin` };
-  for (const name of Object.values(names))
-    if (!existsSync(name))
-      throw new InputError(
-        `${prefix}: expected a data set (${prefix}.idx and ${prefix}.bin), there is no ${name}`,
-      );
+  const names = await requireFiles(prefix);
   const source = await openFile(names.index);
   const layout = await readLayout(source).finally(source.close);
   const { dtype, sequences, documentEntries, lengths, documents } = layout;
@@ -99,13 +96,7 @@ function openBytes(name: string) {
   return {
     size,
     read,
-    int64(offset: number, count: number): Float64Array {
-      const halves = new Int32Array(read(offset, 8 * count).buffer);
-      return Float64Array.from(
-        { length: count },
-        (_, i) => halves[2 * i + 1]! * 2 ** 32 + (halves[2 * i]! >>> 0),
-      );
-    },
+    int64: (offset: number, count: number) => int64Numbers(read(offset, 8 * count)),
     close: () => {
       closeSync(file);
     },
