@@ -1,5 +1,6 @@
 // Training speed and peak memory beside PyTorch's, in one run: `npm run bench:training [-- --shape bert-base]
-// [--python PATH] [--recompute-activations]`; the last adds the runs that compute activations again.
+// [--python PATH] [--micro-batch-size 4 --sequence-length 512] [--recompute-activations]`; the last adds the runs that
+// compute activations again.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +11,8 @@ const { values: flags } = parseArgs({
   options: {
     shape: { type: 'string', multiple: true, default: ['bert-base', 'bert-large'] },
     python: { type: 'string', default: '.venv/bin/python' },
+    'micro-batch-size': { type: 'string', default: '8' },
+    'sequence-length': { type: 'string', default: '128' },
     rounds: { type: 'string', default: '2' },
     'layer-repeats': { type: 'string', default: '7' },
     'step-repeats': { type: 'string', default: '3' },
@@ -28,8 +31,8 @@ const configs = {
     intermediate_size: 4096,
   },
 };
-const microBatchSize = 8;
-const sequenceLength = 128;
+const microBatchSize = Number(flags['micro-batch-size']);
+const sequenceLength = Number(flags['sequence-length']);
 const tokens = microBatchSize * sequenceLength;
 const vocabulary = 30592;
 const repeats = { layerRepeats: Number(flags['layer-repeats']), stepRepeats: Number(flags['step-repeats']) };
@@ -87,9 +90,16 @@ mkdirSync('bench/results', { recursive: true });
 writeFileSync('bench/results/training.json', `${JSON.stringify(results, null, 2)}\n`);
 
 function measureOurs(shape, ranks, threads, recomputeActivations = 'none') {
+  const sizes = [
+    '--micro-batch-size',
+    flags['micro-batch-size'],
+    '--sequence-length',
+    flags['sequence-length'],
+  ];
   const counts = ['--layer-repeats', flags['layer-repeats'], '--step-repeats', flags['step-repeats']];
   return runJson(process.execPath, [
     fileURLToPath(import.meta.url),
+    ...sizes,
     ...counts,
     '--ours',
     JSON.stringify({ ranks, threads, shape, recomputeActivations }),

