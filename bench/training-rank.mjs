@@ -6,6 +6,7 @@ import { makeProgram } from '../dist/graph/program.js';
 import { hiddenInput, pretrainingBlocks } from '../dist/model/blocks.js';
 import { megatronBertConfig } from '../dist/model/config.js';
 import { runRank } from '../dist/parallel/rank.js';
+import { tensorParallel } from '../dist/parallel/ranks.js';
 import { randomKey, randomUniform } from '../dist/random.js';
 import { defaultOptimizer } from '../dist/train/optimizer.js';
 import { initializeParameters } from '../dist/train/parameters.js';
@@ -13,11 +14,12 @@ import { createTrainer } from '../dist/train/trainer.js';
 
 const vocabulary = 30592;
 
-await runRank(async (task, communicator, report) => {
+await runRank(async (task, ranks, report) => {
   const { microBatchSize, sequenceLength, threads, recomputeActivations, layerRepeats, stepRepeats } = task;
   const config = megatronBertConfig({ ...task.config, vocab_size: vocabulary });
-  const engine = openEngine({ threads, groups: { tensor: communicator } });
-  const tensor = { group: 'tensor', size: communicator.size, rank: communicator.rank };
+  const communicator = ranks.groups.world;
+  const engine = openEngine({ threads, groups: ranks.groups });
+  const tensor = tensorParallel(ranks);
   const run = {
     batchSize: microBatchSize,
     sequenceLength,
@@ -48,8 +50,7 @@ await runRank(async (task, communicator, report) => {
   const predictionCount = microBatchSize * Math.round(0.15 * sequenceLength);
   const trainer = await createTrainer({
     engine,
-    communicator,
-    tensor,
+    ranks,
     blocks: pretrainingBlocks(config, { predictionCount }),
     hidden,
     microBatchSize,

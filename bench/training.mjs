@@ -41,7 +41,7 @@ const repeats = { layerRepeats: Number(flags['layer-repeats']), stepRepeats: Num
 if (flags.ours) {
   const { ranks, threads, shape, recomputeActivations } = JSON.parse(flags.ours);
   const [first] = await launchRanks({
-    size: ranks,
+    mesh: { tensor: ranks, pipeline: 1, data: 1 },
     module: new URL('./training-rank.mjs', import.meta.url),
     task: {
       config: configs[shape],

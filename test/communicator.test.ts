@@ -8,8 +8,9 @@ interface Task {
 }
 
 const module = new URL('./support/communicator-rank.mjs', import.meta.url);
+const alone = (tensor: number) => ({ tensor, pipeline: 1, data: 1 });
 const launch = (action: string, size: number, length = 0) =>
-  launchRanks<Task, string, Float32Array>({ size, module, task: { action, length } });
+  launchRanks<Task, string, Float32Array>({ mesh: alone(size), module, task: { action, length } });
 
 /** What rank `rank` brings: see support/communicator-rank.mjs. */
 const brought = (rank: number, i: number) => Math.fround(Math.sin(i + 1) * (rank + 1));
@@ -63,14 +64,14 @@ describe('a rank that fails ends the run with its error', () => {
 
   test('by not being there', async () => {
     const missing = new URL('./support/nowhere.mjs', import.meta.url);
-    await expect(launchRanks({ size: 2, module: missing, task: {} })).rejects.toThrow('nowhere.mjs');
+    await expect(launchRanks({ mesh: alone(2), module: missing, task: {} })).rejects.toThrow('nowhere.mjs');
   });
 });
 
 test('a run can be stopped from outside', async () => {
   const controller = new AbortController();
   const run = launchRanks<Task, string, undefined>({
-    size: 2,
+    mesh: alone(2),
     module,
     task: { action: 'wait', length: 0 },
     signal: controller.signal,

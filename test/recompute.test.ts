@@ -34,7 +34,7 @@ const scoresBytes = 2 * 4 * 8 * 8 * 4;
 
 const run = (size: number, recomputeActivations: Recomputation, fields: object = config) =>
   launchRanks<object, never, Result>({
-    size,
+    mesh: { tensor: size, pipeline: 1, data: 1 },
     module: new URL('./support/replica-rank.mjs', import.meta.url),
     task: { config: fields, steps: 3, microBatches: 2, recomputeActivations },
   });

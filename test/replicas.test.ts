@@ -60,7 +60,7 @@ interface RunOptions {
 const root = temporaryFolder();
 const run = (config: object, size: number, steps: number, options: RunOptions = {}) =>
   launchRanks<object, never, Result>({
-    size,
+    mesh: { tensor: size, pipeline: 1, data: 1 },
     module: new URL('./support/replica-rank.mjs', import.meta.url),
     task: { config, steps, ...options },
   });

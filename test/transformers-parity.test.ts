@@ -9,7 +9,7 @@ import {
 } from '../src/pretrained/classes.js';
 import { hiddenInput, pretrainingBlocks } from '../src/model/blocks.js';
 import { singleRank } from '../src/model/run.js';
-import { singleCommunicator } from '../src/parallel/communicator.js';
+import { singleRanks } from '../src/parallel/ranks.js';
 import type { Trainer } from '../src/train/trainer.js';
 import { createTrainer } from '../src/train/trainer.js';
 import { defaultOptimizer } from '../src/train/optimizer.js';
@@ -99,8 +99,7 @@ describe('training', () => {
     const predictionCount = microBatchSize * 3;
     const trainer = await createTrainer({
       engine,
-      communicator: singleCommunicator,
-      tensor: singleRank,
+      ranks: singleRanks,
       blocks: pretrainingBlocks(config, { predictionCount }),
       evaluationBlocks: pretrainingBlocks(config, { predictionCount, predicts: true }),
       hidden: hiddenInput(config, { batchSize: microBatchSize, sequenceLength, tensor: singleRank }),
@@ -161,7 +160,7 @@ describe('training', () => {
     const { vocab_size: vocabSize } = tinyConfig();
     const { samples } = await evaluateBatches(trainer, [toBlockInputs(batch, predictionCount)], {
       vocabSize,
-      tensor: singleRank,
+      ranks: singleRanks,
       microBatchSize: 3,
       sequenceLength: 16,
     });

@@ -2,6 +2,8 @@ import { Option, type Command } from 'commander';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { openDashboard } from '../dashboard/server.js';
+import { meshSize } from '../parallel/mesh.js';
+import { resolveMesh } from '../train/mesh-options.js';
 import { pretrain } from '../train/pretrain.js';
 import type { PretrainOptions, PretrainProgress } from '../train/pretrain-options.js';
 import { optimizerNames } from '../train/optimizer.js';
@@ -67,6 +69,14 @@ export function pretrainCommand(): Command {
     .option('--hidden-dropout <p>', 'probability (default: 0.1)', nonNegativeNumber)
     .option('--attention-dropout <p>', 'probability (default: 0.1)', nonNegativeNumber)
     .option('--tensor-model-parallel-size <n>', 'ranks that each matrix is split over', positiveInteger, 1)
+    .option('--pipeline-model-parallel-size <n>', 'ranks that share the layers', positiveInteger, 1)
+    .option(
+      '--num-layers-per-virtual-pipeline-stage <n>',
+      'give each stage several parts of so many layers, interleaved',
+      positiveInteger,
+    )
+    .option('--data-parallel-size <n>', 'replicas of the model, which share the batch', positiveInteger, 1)
+    .option('--use-distributed-optimizer', "share the optimizer's state among the replicas")
     .option('--threads <n>', 'threads of each rank (default: the cores shared out)', positiveInteger)
     .option('--sequence-length <n>', 'tokens of a sequence', positiveInteger, 128)
     .option('--micro-batch-size <n>', 'sequences computed at once', positiveInteger, 8)
@@ -168,7 +178,7 @@ export function pretrainCommand(): Command {
     .option('--json', 'print the summary as JSON')
     .action(async (corpus: readonly string[], flags: Flags) => {
       const { logInterval, dashboard, json, ...options } = flags;
-      const ranks = options.tensorModelParallelSize ?? 1;
+      const ranks = meshSize(resolveMesh(options));
       const page =
         dashboard === undefined
           ? undefined

@@ -46,14 +46,23 @@ export interface AdamOptions {
   readonly gradientScale: number;
 }
 
-/** The collective operations of one group of ranks. Every rank calls the same ones in the same order. */
-export interface Collectives {
+/**
+ * The collective operations of one group of ranks, and messages between two of them. Every rank calls the same ones in
+ * the same order.
+ */
+export interface Collectives<Data = Float32Array> {
   /** Combines `data` over the ranks, in place; every rank gets the same bits. */
-  allReduce(data: Float32Array, reduction: 'sum' | 'max'): void | Promise<void>;
-  /** `whole` becomes the ranks' parts, one after the other. */
-  allGather(part: Float32Array, whole: Float32Array): void | Promise<void>;
-  /** `part` becomes this rank's stretch of the sum of `whole` over the ranks. */
-  reduceScatter(whole: Float32Array, part: Float32Array): void | Promise<void>;
+  allReduce(data: Data, reduction: 'sum' | 'max'): void | Promise<void>;
+  /** `whole` becomes the ranks' parts, one after the other; `part` may be this rank's stretch of it. */
+  allGather(part: Data, whole: Data): void | Promise<void>;
+  /** `part` becomes this rank's stretch of the sum of `whole` over the ranks, and may be that stretch itself. */
+  reduceScatter(whole: Data, part: Data): void | Promise<void>;
+  /** `data` becomes what it is on the rank `root`. */
+  broadcast(data: Data, root: number): void | Promise<void>;
+  /** Returns when `data` may be written over, whether or not the rank `to` has received it. */
+  send(data: Data, to: number): void | Promise<void>;
+  /** Waits for the next that the rank `from` has sent to this one. @throws Error where it has another length */
+  receive(data: Data, from: number): void | Promise<void>;
 }
 
 /** Numbers outside an engine, row-major. */
@@ -112,6 +121,8 @@ export interface LoadOptions {
 export interface Engine {
   /** Zero-filled. Buffers that are allocated together lie together. @throws RangeError when memory is short */
   allocate<const Types extends readonly BufferType[]>(types: Types): { readonly [I in keyof Types]: Buffer };
+  /** Some of a buffer's numbers, from the one at `start` on, in the same memory; it goes with the buffer. */
+  view(buffer: Buffer, start: number, shape: KnownShape): Buffer;
   /** Gives memory back; the buffers must not be used again. */
   free(buffers: readonly Buffer[]): void;
   /** Bytes of the buffers that are allocated and not freed, those of compiled programs included. */
@@ -135,5 +146,7 @@ export interface Engine {
   /** y ← a · y + b · x, of buffers that were allocated together. */
   linearCombination(a: number, y: Buffer, b: number, x: Buffer): Promise<void>;
   sumOfSquares(buffer: Buffer): Promise<number>;
+  /** What buffers of float32 are communicated with; it throws where the engine was given no such group. */
+  group(name: string): Collectives<Buffer>;
   release(): Promise<void>;
 }

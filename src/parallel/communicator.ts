@@ -1,6 +1,9 @@
 import type { Collectives } from '../engine/engine.js';
 
-/** A group of ranks as one of them sees it. Every rank calls the same operations in the same order. */
+/**
+ * A group of ranks as one of them sees it. Every rank calls the same operations in the same order; messages between two
+ * ranks arrive in the order in which they were sent.
+ */
 export interface Communicator extends Collectives {
   readonly rank: number;
   readonly size: number;
@@ -19,5 +22,12 @@ export const singleCommunicator: Communicator = {
   reduceScatter: (whole, part) => {
     part.set(whole);
   },
+  broadcast: () => undefined,
+  send: () => refuseMessage(),
+  receive: () => refuseMessage(),
   barrier: () => undefined,
 };
+
+function refuseMessage(): never {
+  throw new Error('a rank that is alone has nobody to send to');
+}

@@ -1,10 +1,16 @@
-import { Worker } from 'node:worker_threads';
+import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
+import { groupNames, groupsOf, meshSize, type GroupName, type Mesh } from './mesh.js';
 import { abortSharedGroup, createSharedGroup, type SharedGroup } from './shared-memory.js';
 
 /** What a rank's thread is started with (its `workerData`). */
 export interface RankStart<Task> {
   readonly rank: number;
-  readonly group: SharedGroup;
+  readonly mesh: Mesh;
+  /** Those that it is in. */
+  readonly groups: Readonly<Record<GroupName, SharedGroup>>;
+  /** To the ranks that it exchanges messages with. */
+  readonly ports: ReadonlyMap<number, MessagePort>;
+  readonly timeoutSeconds: number;
   readonly task: Task;
 }
 
@@ -15,17 +21,19 @@ export type RankMessage<Event, Result> =
   | { readonly kind: 'error'; readonly error: Error };
 
 export interface LaunchOptions<Task, Event> {
-  readonly size: number;
+  readonly mesh: Mesh;
   /** The module that each rank's thread runs: see `runRank`. */
   readonly module: URL;
   /** Given to every rank; shared arrays in it are shared. */
   readonly task: Task;
+  /** How long a rank waits for another before the run ends; as Megatron-LM, ten minutes by default. */
+  readonly timeoutSeconds?: number;
   readonly onEvent?: (event: Event, rank: number) => void;
   readonly signal?: AbortSignal;
 }
 
 /**
- * Runs a module on `size` ranks, each a thread of this process, and waits for all of them.
+ * Runs a module on the ranks of a mesh, each a thread of this process, and waits for all of them.
  *
  * @returns the ranks' results, in their order
  * @throws the first error of any rank, after the others were stopped; `rank N: …` where there are several
@@ -33,14 +41,23 @@ export interface LaunchOptions<Task, Event> {
 export async function launchRanks<Task, Event, Result>(
   options: LaunchOptions<Task, Event>,
 ): Promise<Result[]> {
-  const { size, module, task, onEvent, signal } = options;
-  const group = createSharedGroup(size);
-  const workers = Array.from(
-    { length: size },
-    (_, rank) => new Worker(module, { workerData: { rank, group, task } satisfies RankStart<Task> }),
-  );
+  const { mesh, module, task, timeoutSeconds = 600, onEvent, signal } = options;
+  const size = meshSize(mesh);
+  const shared = shareGroups(mesh);
+  const ports = connectPipelines(mesh);
+  const workers = Array.from({ length: size }, (_, rank) => {
+    const workerData: RankStart<Task> = {
+      rank,
+      mesh,
+      groups: shared.of(rank),
+      ports: ports[rank]!,
+      timeoutSeconds,
+      task,
+    };
+    return new Worker(module, { workerData, transferList: [...ports[rank]!.values()] });
+  });
   const stop = () => {
-    abortSharedGroup(group);
+    shared.all.forEach(abortSharedGroup);
   };
   signal?.addEventListener('abort', stop);
   const finished = workers.map(
@@ -72,4 +89,29 @@ export async function launchRanks<Task, Event, Result>(
     await Promise.all(workers.map((worker) => worker.terminate()));
     await Promise.allSettled(finished);
   }
+}
+
+function shareGroups(mesh: Mesh) {
+  const created = groupNames.map((name) => [name, groupsOf(name, mesh).map(createSharedGroup)] as const);
+  return {
+    all: created.flatMap(([, groups]) => groups),
+    of: (rank: number) =>
+      Object.fromEntries(
+        created.map(([name, groups]) => [name, groups.find(({ ranks }) => ranks.includes(rank))!]),
+      ) as Record<GroupName, SharedGroup>,
+  };
+}
+
+/** Each rank's ports to the others of its pipeline, by their numbers in it. */
+function connectPipelines(mesh: Mesh): Map<number, MessagePort>[] {
+  const ports = Array.from({ length: meshSize(mesh) }, () => new Map<number, MessagePort>());
+  for (const ranks of groupsOf('pipeline', mesh))
+    for (const [a, first] of ranks.entries())
+      for (const [b, second] of ranks.entries())
+        if (a < b) {
+          const { port1, port2 } = new MessageChannel();
+          ports[first]!.set(b, port1);
+          ports[second]!.set(a, port2);
+        }
+  return ports;
 }

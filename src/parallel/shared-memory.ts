@@ -1,26 +1,31 @@
+import type { MessagePort } from 'node:worker_threads';
 import type { Communicator } from './communicator.js';
+import { openMessages } from './shared-messages.js';
 
 /** The memory that the ranks of a group share: plain data, to be handed to their threads. */
 export interface SharedGroup {
-  readonly size: number;
+  /** Their numbers in the world. */
+  readonly ranks: readonly number[];
   readonly control: SharedArrayBuffer;
   readonly exchange: SharedArrayBuffer;
 }
 
 /** Floats that a rank hands over at a time: larger tensors go in pieces, so that memory stays bounded. */
 const pieceLength = 2 ** 18;
-/** Looks at the barrier before a rank goes to sleep: waking costs more than a short wait. */
+/** Looks at a number before a rank goes to sleep: waking costs more than a short wait. */
 const spins = 2000;
 
-// places in `control`
+// places in `control`, before a barrier's and a letter box's of each rank
 const arrived = 0;
 const generation = 1;
 const aborted = 2;
+const firstOfRanks = 3;
 
-export function createSharedGroup(size: number): SharedGroup {
+export function createSharedGroup(ranks: readonly number[]): SharedGroup {
+  const size = ranks.length;
   return {
-    size,
-    control: new SharedArrayBuffer(3 * Int32Array.BYTES_PER_ELEMENT),
+    ranks,
+    control: new SharedArrayBuffer((firstOfRanks + 2 * size) * Int32Array.BYTES_PER_ELEMENT),
     exchange: new SharedArrayBuffer((size + 1) * pieceLength * Float32Array.BYTES_PER_ELEMENT),
   };
 }
@@ -29,33 +34,72 @@ export function createSharedGroup(size: number): SharedGroup {
 export function abortSharedGroup({ control }: SharedGroup): void {
   const state = new Int32Array(control);
   Atomics.store(state, aborted, 1);
-  Atomics.add(state, generation, 1);
-  Atomics.notify(state, generation);
+  for (let place = generation; place < state.length; place++) {
+    if (place === aborted) continue;
+    Atomics.add(state, place, 1);
+    Atomics.notify(state, place);
+  }
+}
+
+export interface JoinOptions {
+  /** To each other rank of the group, for messages. */
+  readonly ports?: ReadonlyMap<number, MessagePort>;
+  /** How long a rank waits for the others before it takes them for lost. */
+  readonly timeoutSeconds: number;
 }
 
 /**
  * A communicator between threads of one process. Sums are taken in the order of the ranks, so that every
  * rank gets the same bits, and gets them again in every run.
+ *
+ * @param rank its number in the group
  */
-export function joinSharedGroup({ size, control, exchange }: SharedGroup, rank: number): Communicator {
+export function joinSharedGroup(
+  { ranks, control, exchange }: SharedGroup,
+  rank: number,
+  { ports = new Map(), timeoutSeconds }: JoinOptions,
+): Communicator {
+  const size = ranks.length;
   const state = new Int32Array(control);
+  const barriersOf = (other: number) => firstOfRanks + other;
+  const letterBoxOf = (other: number) => firstOfRanks + size + other;
   const [result, ...slots] = Array.from(
     { length: size + 1 },
     (_, i) => new Float32Array(exchange, i * pieceLength * Float32Array.BYTES_PER_ELEMENT, pieceLength),
   ) as [Float32Array, ...Float32Array[]];
 
+  const checkAborted = (): void => {
+    if (Atomics.load(state, aborted)) throw new Error('another rank failed');
+  };
+
+  /** Until a number is another one. */
+  const waitWhile = (place: number, value: number, awaited: () => readonly number[]): void => {
+    for (let i = 0; i < spins && Atomics.load(state, place) === value; i++);
+    while (Atomics.load(state, place) === value)
+      if (Atomics.wait(state, place, value, 1000 * timeoutSeconds) === 'timed-out')
+        throw new Error(
+          `waited ${timeoutSeconds} s for ${awaited()
+            .map((other) => `rank ${ranks[other]}`)
+            .join(', ')}`,
+        );
+    checkAborted();
+  };
+
   const barrier = (): void => {
     const now = Atomics.load(state, generation);
-    if (Atomics.load(state, aborted)) throw new Error('another rank failed');
+    checkAborted();
+    Atomics.add(state, barriersOf(rank), 1);
     if (Atomics.add(state, arrived, 1) === size - 1) {
       Atomics.store(state, arrived, 0);
       Atomics.add(state, generation, 1);
       Atomics.notify(state, generation);
+      checkAborted();
     } else {
-      for (let i = 0; i < spins && Atomics.load(state, generation) === now; i++);
-      while (Atomics.load(state, generation) === now) Atomics.wait(state, generation, now);
+      const barriers = Atomics.load(state, barriersOf(rank));
+      waitWhile(generation, now, () =>
+        [...ranks.keys()].filter((other) => Atomics.load(state, barriersOf(other)) < barriers),
+      );
     }
-    if (Atomics.load(state, aborted)) throw new Error('another rank failed');
   };
 
   /** result[start, end) = the slots' elements from `offset` on, combined in the order of the ranks. */
@@ -107,5 +151,25 @@ export function joinSharedGroup({ size, control, exchange }: SharedGroup, rank: 
         barrier();
       }
     },
+    broadcast(data, root) {
+      for (let start = 0; start < data.length; start += pieceLength) {
+        const piece = data.subarray(start, start + pieceLength);
+        if (rank === root) result.set(piece);
+        barrier();
+        if (rank !== root) piece.set(result.subarray(0, piece.length));
+        barrier();
+      }
+    },
+    ...openMessages(rank, ports, {
+      arrivedAt: (other) => {
+        Atomics.add(state, letterBoxOf(other), 1);
+        Atomics.notify(state, letterBoxOf(other));
+      },
+      letters: () => Atomics.load(state, letterBoxOf(rank)),
+      waitForLetter: (known, from) => {
+        checkAborted();
+        waitWhile(letterBoxOf(rank), known, () => [from]);
+      },
+    }),
   };
 }

@@ -12,25 +12,7 @@ import { mayKeepFor, type Recomputation } from './recomputation.js';
 export type Scalars = Readonly<Record<string, number>>;
 export type Batch = Readonly<Record<string, HostArray>>;
 
-/** A model as a chain of blocks on an engine. */
-export interface Chain {
-  /**
-   * Computes the last block's scalars.
-   * @param batch what the blocks take besides parameters, by name
-   * @param dropoutKey gives each block the key of its masks
-   */
-  forward(batch: Batch, dropoutKey?: (block: number) => RandomKey): Promise<Scalars>;
-}
-
-export interface TrainingChain extends Chain {
-  /**
-   * Adds `scale` times the gradient of the last forward's loss to every parameter's gradient. A gradient
-   * whose name is not in `accumulated` yet is overwritten, and its name added.
-   */
-  backward(scale: number, accumulated: Set<string>): Promise<void>;
-}
-
-/** What a chain is made of. */
+/** Blocks of a model one after the other, on an engine: all of them, or those that a pipeline stage has. */
 export interface ChainOptions {
   readonly engine: Engine;
   readonly blocks: readonly Block[];
@@ -40,7 +22,15 @@ export interface ChainOptions {
   readonly hidden: Value;
 }
 
-export interface EvaluationChain extends Chain {
+export interface EvaluationChain {
+  /** What the block before the first one has given. */
+  readonly input: Buffer;
+  /** What the last block hands on, where it hands on anything. */
+  readonly output: Buffer;
+  /** @param batch what the blocks take besides parameters, by name */
+  forward(batch: Batch): Promise<void>;
+  /** The scalars that the last forward gave; none but of the model's last block. */
+  scalars(): Promise<Scalars>;
   /** What the last forward gave by a name, scalar or not. */
   read(name: string): Promise<HostArray>;
 }
@@ -48,30 +38,68 @@ export interface EvaluationChain extends Chain {
 /** A chain to evaluate with: nothing is kept on the way. */
 export async function createEvaluationChain(options: ChainOptions): Promise<EvaluationChain> {
   const { engine, blocks, hidden } = options;
-  const { kinds, inputs, results, ...workspace } = createWorkspace(options);
+  const { kinds, results, ...workspace } = createWorkspace(options);
+  const batchBuffers = workspace.allocateBatch();
   const [even, odd] = engine.allocate([hidden, hidden]);
   const forward = new Map<string, Executable>();
   for (const [kind, outputs] of kinds) forward.set(kind, await engine.compile(makeProgram(outputs)));
   return {
+    input: odd,
+    output: blocks.length % 2 === 0 ? odd : even,
     async forward(batch) {
-      await workspace.writeBatch(batch);
+      await workspace.writeBatch(batchBuffers, batch);
       for (const [i, { kind }] of blocks.entries()) {
         const [from, to] = i % 2 === 0 ? [odd, even] : [even, odd];
-        await forward.get(kind)!.run({ ...inputs(i), hidden: from }, { ...results, hidden: to });
+        const inputs = { ...batchBuffers, ...workspace.values[i], hidden: from };
+        await forward.get(kind)!.run(inputs, { ...results, hidden: to });
       }
-      return workspace.readScalars();
     },
+    scalars: workspace.readScalars,
     read: (name) => engine.read(results[name]!),
   };
 }
 
+export interface TrainingChainOptions extends ChainOptions {
+  readonly recomputation?: Recomputation;
+  /** Micro-batches that may be between their forward and backward pass at a time, each in a slot of its own. */
+  readonly slots?: number;
+}
+
+export interface TrainingChain {
+  /** What the block before the first one has given for the micro-batch of a slot. */
+  input(slot: number): Buffer;
+  /** What the last block hands on of it, where it hands on anything. */
+  output(slot: number): Buffer;
+  /** The gradient of the last block's output, where the loss is another chain's, before a backward pass. */
+  readonly outputGradient: Buffer;
+  /** The gradient of the first block's input, after it. */
+  readonly inputGradient: Buffer;
+  /**
+   * @param batch what the blocks take besides parameters, by name
+   * @param dropoutKey gives each block of this chain the key of its masks
+   */
+  forward(slot: number, batch: Batch, dropoutKey?: (block: number) => RandomKey): Promise<void>;
+  /** The scalars that the last forward gave; none but of the model's last block. */
+  scalars(): Promise<Scalars>;
+  /**
+   * Adds to every parameter's gradient that of the slot's micro-batch: `scale` times its loss's, where this chain has
+   * it. A gradient whose name is not in `accumulated` yet is overwritten, and its name added.
+   */
+  backward(slot: number, scale: number, accumulated: Set<string>): Promise<void>;
+}
+
+/** What forward leaves for backward. */
+interface Kept {
+  readonly output: Buffer;
+  readonly key: Buffer;
+  /** Maybe shared with other blocks of the kind, which overwrite it. */
+  readonly saved: Buffers;
+}
+
 /** A chain to train with: blocks keep what their backward programs take, or compute it again. */
-export async function createTrainingChain(
-  options: ChainOptions,
-  recomputation: Recomputation = 'none',
-): Promise<TrainingChain> {
-  const { engine, blocks, hidden, parameters, run } = options;
-  const { kinds, inputs, results, names, ...workspace } = createWorkspace(options);
+export async function createTrainingChain(options: TrainingChainOptions): Promise<TrainingChain> {
+  const { engine, blocks, hidden, parameters, run, recomputation = 'none', slots = 1 } = options;
+  const { kinds, results, names, ...workspace } = createWorkspace(options);
   const programs = new Map<string, DifferentiatedKind>();
   for (const [i, { kind }] of blocks.entries())
     if (!programs.has(kind))
@@ -89,51 +117,68 @@ export async function createTrainingChain(
   const shared = new Map(
     recomputation === 'full' ? [...kinds.keys()].map((kind) => [kind, allocateSaved(kind)]) : [],
   );
-  const kept = blocks.map(({ kind }) => {
-    const [output, key] = engine.allocate([hidden, { shape: [2], dtype: 'int32' }]);
-    return { output, key, saved: shared.get(kind) ?? allocateSaved(kind) };
+  const allocateSlot = () => ({
+    batch: workspace.allocateBatch(),
+    input: engine.allocate([hidden])[0],
+    kept: blocks.map(({ kind }): Kept => {
+      const [output, key] = engine.allocate([hidden, { shape: [2], dtype: 'int32' }]);
+      return { output, key, saved: shared.get(kind) ?? allocateSaved(kind) };
+    }),
   });
-  /** The block whose values are in what is saved. */
-  const savedOf = new Map<Buffers, number>();
-  const given = (i: number): Buffers => ({
-    ...inputs(i),
-    ...(i > 0 && { hidden: kept[i - 1]!.output }),
-    ...(run.dropoutKey?.op === 'input' && { [run.dropoutKey.attributes.name]: kept[i]!.key }),
-  });
-
-  const runForward = async (i: number) => {
-    const { output, saved } = kept[i]!;
-    await programs.get(blocks[i]!.kind)!.forward.run(given(i), { ...results, ...saved, hidden: output });
-    savedOf.set(saved, i);
+  const allocated = Array.from({ length: slots }, allocateSlot);
+  /** What was computed into what is saved. */
+  const savedOf = new Map<Buffers, Kept>();
+  const given = (slot: number, i: number): Buffers => {
+    const { batch, input, kept } = allocated[slot]!;
+    return {
+      ...batch,
+      ...workspace.values[i],
+      hidden: i > 0 ? kept[i - 1]!.output : input,
+      ...(run.dropoutKey?.op === 'input' && { [run.dropoutKey.attributes.name]: kept[i]!.key }),
+    };
   };
+  const runForward = async (slot: number, i: number) => {
+    const kept = allocated[slot]!.kept[i]!;
+    const { output, saved } = kept;
+    const outputs = { ...results, ...saved, hidden: output };
+    await programs.get(blocks[i]!.kind)!.forward.run(given(slot, i), outputs);
+    savedOf.set(saved, kept);
+  };
+  /** The gradients of a block's input and output take turns in two buffers. */
+  const gradientAfter = (block: number) => arriving[block % 2]!;
 
   return {
-    async forward(batch, dropoutKey) {
-      await workspace.writeBatch(batch);
+    input: (slot) => allocated[slot]!.input,
+    output: (slot) => allocated[slot]!.kept.at(-1)!.output,
+    outputGradient: gradientAfter(blocks.length - 1),
+    inputGradient: gradientAfter(1),
+    scalars: workspace.readScalars,
+    async forward(slot, data, dropoutKey) {
+      const { batch, kept } = allocated[slot]!;
+      await workspace.writeBatch(batch, data);
       for (const [i, { key }] of kept.entries()) {
         if (dropoutKey) await engine.write(key, Int32Array.from(dropoutKey(i)));
-        await runForward(i);
+        await runForward(slot, i);
       }
-      return workspace.readScalars();
     },
-    async backward(scale, accumulated) {
+    async backward(slot, scale, accumulated) {
       await engine.write(seed, Float32Array.of(scale));
+      const { kept } = allocated[slot]!;
       for (const [i, { kind }] of [...blocks.entries()].reverse()) {
-        if (savedOf.get(kept[i]!.saved) !== i) await runForward(i);
-        const [from, to] = i % 2 === 0 ? arriving : arriving.toReversed();
+        if (savedOf.get(kept[i]!.saved) !== kept[i]) await runForward(slot, i);
         const own = names[i]!.map(({ local, global }) => [local, parameters.get(global)!.gradient] as const);
         const again = names[i]!.filter(({ global }) => accumulated.has(global)).map(({ local }) => local);
         const program = await programs.get(kind)!.backward(new Set(again));
         await program.run(
           {
-            ...given(i),
+            ...given(slot, i),
             ...kept[i]!.saved,
             'gradient.loss': seed,
-            'gradient.hidden': from!,
+            'gradient.hidden': gradientAfter(i),
             ...Object.fromEntries(own.map(([name, buffer]) => [`accumulated.${name}`, buffer])),
           },
           {
-            'gradient.hidden': to!,
+            'gradient.hidden': gradientAfter(i + 1),
             ...Object.fromEntries(own.map(([name, buffer]) => [`gradient.${name}`, buffer])),
           },
         );
@@ -196,12 +241,11 @@ function createWorkspace({ engine, blocks, parameters, run, hidden }: ChainOptio
   );
   const kinds = new Map(blocks.map((block) => [block.kind, block.outputs(run, hidden)]));
   const parameterNames = new Set(names.flat().map(({ local }) => local));
-  const batch: Record<string, Buffer> = {};
+  const taken = new Map<string, Value>();
   const results: Record<string, Buffer> = {};
   for (const outputs of kinds.values()) {
     for (const [name, value] of makeProgram(outputs).inputs)
-      if (!parameterNames.has(name) && value !== hidden && value !== run.dropoutKey)
-        batch[name] ??= engine.allocate([value])[0];
+      if (!parameterNames.has(name) && value !== hidden && value !== run.dropoutKey) taken.set(name, value);
     for (const [name, value] of Object.entries(outputs))
       if (name !== 'hidden') results[name] = engine.allocate([value])[0];
   }
@@ -209,10 +253,13 @@ function createWorkspace({ engine, blocks, parameters, run, hidden }: ChainOptio
     names,
     kinds,
     results,
-    /** All that block `i` takes but what the block before gave. */
-    inputs: (i: number): Buffers => ({ ...batch, ...values[i] }),
-    async writeBatch(data: Batch): Promise<void> {
-      for (const [name, buffer] of Object.entries(batch)) {
+    /** Each block's parameters. */
+    values,
+    /** For what the blocks take besides them. */
+    allocateBatch: (): Buffers =>
+      Object.fromEntries([...taken].map(([name, value]) => [name, engine.allocate([value])[0]])),
+    async writeBatch(buffers: Buffers, data: Batch): Promise<void> {
+      for (const [name, buffer] of Object.entries(buffers)) {
         const array = data[name];
         if (!array) throw new Error(`the batch lacks ${name}`);
         await engine.write(buffer, array);

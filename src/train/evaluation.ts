@@ -1,5 +1,6 @@
 /** Held-out text: how well it is predicted, and what some of its words are taken for. */
-import type { TensorParallel } from '../model/run.js';
+import { tensorParallel, type Ranks } from '../parallel/ranks.js';
+import type { Communicator } from '../parallel/communicator.js';
 import type { Batch } from './chain.js';
 import type { Evaluation } from './events.js';
 import type { PredictedSample } from './predictions.js';
@@ -12,33 +13,38 @@ const toldTokens = 48;
 
 export interface EvaluationOptions {
   readonly vocabSize: number;
-  readonly tensor: TensorParallel;
+  readonly ranks: Ranks;
   readonly microBatchSize: number;
   readonly sequenceLength: number;
 }
 
-/** @param batches as the blocks take them; @see toBlockInputs */
+/**
+ * Every rank calls this with the same batches, which data ranks share out; the last stage's ranks get what comes of it,
+ * and the samples that the first of them has seen.
+ *
+ * @param batches as the blocks take them; @see toBlockInputs
+ */
 export async function evaluateBatches(
   trainer: Trainer,
   batches: readonly Batch[],
-  { vocabSize, tensor, microBatchSize, sequenceLength }: EvaluationOptions,
+  { vocabSize, ranks, microBatchSize, sequenceLength }: EvaluationOptions,
 ): Promise<Evaluation & { readonly samples: PredictedSample[] }> {
+  const { mesh, place, groups } = ranks;
+  const tensor = tensorParallel(ranks);
+  const isLastStage = place.pipeline === mesh.pipeline - 1;
   const part = vocabSize / tensor.size;
   const vocabulary_ids = Float32Array.from({ length: part }, (_, i) => tensor.rank * part + i);
   const samples: PredictedSample[] = [];
-  let loss = 0;
-  let correct = 0;
-  let count = 0;
-  let inOrder = 0;
-  for (const batch of batches) {
+  const sums = new Float64Array(4);
+  for (const batch of batches.filter((_, i) => i % mesh.data === place.data)) {
     const scalars = await trainer.evaluate({ ...batch, vocabulary_ids });
-    loss += scalars.lm_loss! * scalars.lm_count!;
-    correct += scalars.lm_correct!;
-    count += scalars.lm_count!;
-    inOrder += scalars.next_sentence_correct ?? NaN;
+    if (!isLastStage) continue;
+    const { lm_loss, lm_count, lm_correct, next_sentence_correct = NaN } = scalars;
+    [lm_loss! * lm_count!, lm_correct!, lm_count!, next_sentence_correct].forEach((x, i) => (sums[i]! += x));
     if (batch.prediction_positions && samples.length < toldSamples)
       samples.push(...(await readPredictions(trainer, batch, sequenceLength)));
   }
+  const [loss, correct, count, inOrder] = (await sumOver(groups.data, sums)) as [number, number, number, number];
   const order_accuracy = inOrder / (batches.length * microBatchSize);
   return {
     loss: loss / count,
@@ -46,6 +52,13 @@ export async function evaluateBatches(
     ...(Number.isFinite(order_accuracy) && { order_accuracy }),
     samples: samples.slice(0, toldSamples),
   };
+}
+
+async function sumOver(data: Communicator, own: Float64Array): Promise<readonly number[]> {
+  if (data.size === 1) return [...own];
+  const sums = Float32Array.from(own);
+  await data.allReduce(sums, 'sum');
+  return [...sums];
 }
 
 /** Of the samples of the last evaluation, without the tokens around them. */

@@ -1,8 +1,8 @@
 import type { Engine } from '../engine/engine.js';
 import { InputError, shown } from '../errors.js';
-import type { Communicator } from '../parallel/communicator.js';
+import type { Ranks } from '../parallel/ranks.js';
 import { optimizers, type OptimizerName } from './optimizers.js';
-import type { OwnParameters } from './parameters.js';
+import type { AllocatedParameters, Bucket } from './parameters.js';
 
 export interface OptimizerOptions {
   readonly optimizer: OptimizerName;
@@ -62,31 +62,35 @@ export function resolveOptimizer(choice: OptimizerChoice): OptimizerOptions {
   return { optimizer, beta1, beta2, epsilon, momentum, weightDecay, clipGradient };
 }
 
-/** Norm of the whole model's gradient. Every element counts once: what all ranks hold, on the first only. */
+/**
+ * Norm of the whole model's gradient. Every element counts once: what all tensor ranks hold, on the first only, and what
+ * the last stage has of the first one's, there only.
+ */
 export async function gradientNorm(
   engine: Engine,
-  parameters: OwnParameters,
-  communicator: Communicator,
+  { parameters, buckets }: AllocatedParameters,
+  { place, groups }: Ranks,
+  isTied: (name: string) => boolean,
 ): Promise<number> {
   let squares = 0;
-  for (const { declaration, gradient } of parameters.values())
-    if (declaration.partition !== undefined || communicator.rank === 0)
-      squares += await engine.sumOfSquares(gradient);
+  for (const [name, { declaration, updated }] of parameters)
+    if ((declaration.partition !== undefined || place.tensor === 0) && (place.pipeline === 0 || !isTied(name)))
+      squares += await engine.sumOfSquares(updated.gradient);
   const total = Float32Array.of(squares);
-  await communicator.allReduce(total, 'sum');
+  await (isShared(buckets) ? groups.world : groups.model).allReduce(total, 'sum');
   return Math.sqrt(total[0]!);
 }
 
 /**
- * Clips the gradient and updates every parameter.
+ * Clips the gradient and updates every parameter; where data ranks share the work, each gets what the others updated.
  *
  * @param norm of the gradient, before clipping
  * @param step number of the update, from 1
  */
 export async function updateParameters(
   engine: Engine,
-  parameters: OwnParameters,
-  communicator: Communicator,
+  { parameters, buckets }: AllocatedParameters,
+  { groups }: Ranks,
   options: OptimizerOptions,
   norm: number,
   step: number,
@@ -94,17 +98,23 @@ export async function updateParameters(
 ): Promise<void> {
   const { optimizer, clipGradient, weightDecay } = options;
   const gradientScale = clipGradient > 0 ? Math.min(1, clipGradient / (norm + 1e-6)) : 1;
-  for (const parameter of parameters.values())
-    await optimizers[optimizer].update(
-      engine,
-      parameter,
-      {
-        ...options,
-        step,
-        learningRate,
-        gradientScale,
-        weightDecay: parameter.declaration.decays ? weightDecay : 0,
+  for (const { declaration, updated } of parameters.values()) {
+    const { decays, partition } = declaration;
+    await optimizers[optimizer].update(engine, updated, {
+      ...options,
+      step,
+      learningRate,
+      gradientScale,
+      decays,
+      weightDecay: decays ? weightDecay : 0,
+      sum: async (numbers) => {
+        if (partition !== undefined) await groups.tensor.allReduce(numbers, 'sum');
+        if (isShared(buckets)) await groups.data.allReduce(numbers, 'sum');
       },
-      communicator,
-    );
+    });
+  }
+  for (const { values, share } of buckets)
+    if (share) await engine.group('data').allGather(share.values, values);
 }
+
+const isShared = ([first]: readonly Bucket[]) => first?.share !== undefined;

@@ -5,7 +5,7 @@ import { sizeOf } from '../graph/value.js';
 import type { Block } from '../model/blocks.js';
 import { linearParameters } from '../model/parameters.js';
 import { singleRank } from '../model/run.js';
-import { singleCommunicator } from '../parallel/communicator.js';
+import { singleRanks } from '../parallel/ranks.js';
 import { defaultOptimizer, resolveOptimizer, updateParameters, type OptimizerChoice } from './optimizer.js';
 import { optimizers, type OptimizerName } from './optimizers.js';
 import { allocateParameters } from './parameters.js';
@@ -42,13 +42,14 @@ const block: Block = {
 describe('1,000 steps, beside PyTorch and the formulas in float64', () => {
   test.each(fixtures)('$optimizer', async ({ optimizer, options, steps }) => {
     const resolved = resolveOptimizer({ ...options, optimizer, clipGradient: 0 });
-    const parameters = allocateParameters(engine, [block], singleRank, optimizers[optimizer].moments.length);
+    const allocated = allocateParameters(engine, [block], singleRank, optimizers[optimizer].moments.length);
+    const { parameters } = allocated;
     const draw = createDraw();
     for (const { value } of parameters.values()) await engine.write(value, draw(sizeOf(value.shape), 0.5));
     for (let step = 1; step <= 1000; step++) {
       for (const { gradient } of parameters.values())
         await engine.write(gradient, draw(sizeOf(gradient.shape), 0.4));
-      await updateParameters(engine, parameters, singleCommunicator, resolved, 1, step, options.learningRate);
+      await updateParameters(engine, allocated, singleRanks, resolved, 1, step, options.learningRate);
       const expected = steps.find((other) => other.step === step)?.values;
       if (!expected) continue;
       for (const [name, { value }] of parameters)

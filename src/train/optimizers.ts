@@ -1,25 +1,22 @@
 /** How each optimizer changes a parameter p, given its gradient g. */
-import type { AdamOptions, Engine } from '../engine/engine.js';
-import type { Communicator } from '../parallel/communicator.js';
-import type { OwnParameter } from './parameters.js';
+import type { AdamOptions, Engine, TrainedParameter } from '../engine/engine.js';
 
 /** What an update goes by; `weightDecay` is 0 for a parameter that does not decay. */
 export interface UpdateOptions extends AdamOptions {
   readonly learningRate: number;
   /** How much of the last step is in the next. */
   readonly momentum: number;
+  /** Whether it is a weight, whose norm LAMB goes by, and no bias or layer norm. */
+  readonly decays: boolean;
+  /** Sums over the ranks that update other numbers of the same parameter. */
+  readonly sum: (numbers: Float32Array) => void | Promise<void>;
 }
 
 export interface Optimizer {
   /** What is kept of each parameter, zero at first, by PyTorch's names. */
   readonly moments: readonly string[];
   /** Ranks that share a model update the same parameters in the same order. The gradient may be written over. */
-  update(
-    engine: Engine,
-    parameter: OwnParameter,
-    options: UpdateOptions,
-    communicator: Communicator,
-  ): Promise<void>;
+  update(engine: Engine, parameter: TrainedParameter, options: UpdateOptions): Promise<void>;
 }
 
 const adamMoments = ['exp_avg', 'exp_avg_sq'];
@@ -55,10 +52,10 @@ export const optimizers = {
    */
   lamb: {
     moments: adamMoments,
-    async update(engine, parameter, options, communicator) {
-      const { value: p, gradient: d, declaration } = parameter;
+    async update(engine, parameter, options) {
+      const { value: p, gradient: d } = parameter;
       await engine.adamDirection(parameter, options); // d = m̂ / (√v̂ + ε) + λp
-      const ratio = declaration.decays ? await trustRatio(engine, parameter, communicator) : 1;
+      const ratio = options.decays ? await trustRatio(engine, parameter, options) : 1;
       await engine.linearCombination(1, p, -options.learningRate * ratio, d); // p ← p - ηrd
     },
   },
@@ -69,11 +66,11 @@ export type OptimizerName = keyof typeof optimizers;
 /** ‖p‖ / ‖d‖ of the whole tensors, of which this rank may hold a part; 1 where either is zero. */
 async function trustRatio(
   engine: Engine,
-  { value: p, gradient: d, declaration }: OwnParameter,
-  communicator: Communicator,
+  { value: p, gradient: d }: TrainedParameter,
+  { sum }: UpdateOptions,
 ): Promise<number> {
   const squares = Float32Array.of(await engine.sumOfSquares(p), await engine.sumOfSquares(d));
-  if (declaration.partition !== undefined) await communicator.allReduce(squares, 'sum');
+  await sum(squares);
   const ratio = Math.sqrt(squares[0]! / squares[1]!);
   return ratio > 0 && ratio < Infinity ? ratio : 1;
 }

@@ -1,7 +1,9 @@
 import { InputError, shown } from '../errors.js';
 import type { MegatronBertConfig, TransformerConfig } from '../model/config.js';
 import type { Gpt2Config } from '../model/gpt2-config.js';
+import type { Mesh } from '../parallel/mesh.js';
 import type { AnyTokenizer } from '../text/tokenizer-json.js';
+import { checkBatches, resolveChunks, type MeshOptions } from './mesh-options.js';
 import { resolveOptimizer, type OptimizerChoice } from './optimizer.js';
 import type { PretrainEvent } from './events.js';
 import type { PretrainTask } from './pretrain-rank.js';
@@ -10,7 +12,7 @@ import { sampleOptions, type Architecture } from './trained-model.js';
 import { decayStyles, type BatchRampUp, type DecayStyle } from './schedule.js';
 import type { WeightSource } from './weight-source.js';
 
-export interface PretrainOptions extends OptimizerChoice {
+export interface PretrainOptions extends OptimizerChoice, MeshOptions {
   /**
    * Text: what `preprocess` takes, files or folders. Or data sets that it made, by their prefixes; of several, each may
    * have its weight before it.
@@ -24,7 +26,6 @@ export interface PretrainOptions extends OptimizerChoice {
   readonly architecture?: Architecture;
   /** Fields of the model's configuration, by its own names; the vocabulary's size follows from the tokenizer. */
   readonly config?: Partial<MegatronBertConfig> | Partial<Gpt2Config>;
-  readonly tensorModelParallelSize?: number;
   readonly sequenceLength?: number;
   /** Sequences that are computed at once. */
   readonly microBatchSize?: number;
@@ -120,11 +121,12 @@ export function resolveTask(
   options: PretrainOptions,
   config: TransformerConfig,
   tokenizer: AnyTokenizer,
+  mesh: Mesh,
 ): Omit<PretrainTask, 'data'> {
   const {
     sequenceLength = 128,
     microBatchSize = 8,
-    globalBatchSize = microBatchSize,
+    globalBatchSize = microBatchSize * mesh.data,
     trainIterations = 1000,
     learningRate = 1e-4,
     minLearningRate = learningRate / 10,
@@ -162,10 +164,6 @@ export function resolveTask(
     throw new InputError(
       `sequence length: expected 8 to ${config.max_position_embeddings} (max_position_embeddings), found ${sequenceLength}`,
     );
-  if (globalBatchSize % microBatchSize !== 0)
-    throw new InputError(
-      `the global batch size (${globalBatchSize}) is not a multiple of the micro-batch size (${microBatchSize})`,
-    );
   for (const [name, value] of Object.entries({ learningRate, minLearningRate }))
     if (!(value >= 0 && value < Infinity))
       throw new InputError(`${name}: expected a number of 0 or more, found ${value}`);
@@ -198,8 +196,10 @@ export function resolveTask(
   const batches = {
     globalBatchSize,
     microBatchSize,
-    ...(rampupBatchSize && { rampUp: resolveRampUp(rampupBatchSize, globalBatchSize, microBatchSize) }),
+    ...(rampupBatchSize && { rampUp: resolveRampUp(rampupBatchSize, globalBatchSize) }),
   };
+  const chunks = resolveChunks(options, mesh, config);
+  checkBatches(batches, mesh, chunks);
   return {
     config,
     samples: sampleOptions(options, tokenizer, sequenceLength, seed),
@@ -216,6 +216,8 @@ export function resolveTask(
     },
     optimizer: resolveOptimizer(options),
     recomputeActivations,
+    chunks,
+    sharesOptimizer: options.useDistributedOptimizer === true && mesh.data > 1,
     threads,
     folder: options.output,
     saveInterval,
@@ -231,16 +233,11 @@ export function resolveTask(
 function resolveRampUp(
   [start, increment, samples]: readonly [number, number, number],
   globalBatchSize: number,
-  microBatchSize: number,
 ): BatchRampUp {
   const whole = [start, increment, samples].every((value) => Number.isInteger(value) && value > 0);
   if (!whole || start > globalBatchSize || (globalBatchSize - start) % increment !== 0)
     throw new InputError(
       `batch ramp-up: expected a start, an increment that divides ${globalBatchSize} less the start, and samples, found ${[start, increment, samples].join(' ')}`,
-    );
-  if (start % microBatchSize !== 0 || increment % microBatchSize !== 0)
-    throw new InputError(
-      `batch ramp-up: expected multiples of the micro-batch size ${microBatchSize}, found ${start} and ${increment}`,
     );
   return { start, increment, samples };
 }

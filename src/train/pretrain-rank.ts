@@ -1,4 +1,5 @@
 /** What each rank of a pretraining run does: the module that `pretrain` launches. */
+import { isDeepStrictEqual } from 'node:util';
 import type { PreparedSamples } from '../data/pretraining/prepare.js';
 import { openTrainingCheckpoint, type FoundCheckpoint } from '../checkpoint/training/read.js';
 import type { Engine } from '../engine/engine.js';
@@ -6,6 +7,8 @@ import { openEngine } from '../engine/node.js';
 import { hiddenInput } from '../model/blocks.js';
 import type { TransformerConfig } from '../model/config.js';
 import type { Communicator } from '../parallel/communicator.js';
+import { reporterOf } from '../parallel/mesh.js';
+import { tensorParallel, type Ranks } from '../parallel/ranks.js';
 import { runRank } from '../parallel/rank.js';
 import { evaluateBatches } from './evaluation.js';
 import type { Evaluation, EvaluationEvent, StepEvent } from './events.js';
@@ -19,6 +22,7 @@ import { initializeParameters, restoreParameters } from './parameters.js';
 import { measurePeakFlops } from './peak-flops.js';
 import type { PredictedEvent } from './predictions.js';
 import type { Recomputation } from './recomputation.js';
+import { stagedParameters } from './stages.js';
 import { microBatchesAt, type BatchSchedule, type LearningRateSchedule } from './schedule.js';
 import { createSnapshot, takeSnapshot, type Snapshot } from './snapshot.js';
 import { createTrainer, type Progress, type Trainer } from './trainer.js';
@@ -40,6 +44,10 @@ export interface PretrainTask {
   readonly schedule: LearningRateSchedule;
   readonly optimizer: OptimizerOptions;
   readonly recomputeActivations: Recomputation;
+  /** Parts of the model that each pipeline stage has. */
+  readonly chunks: number;
+  /** Whether data ranks share the optimizer's state. */
+  readonly sharesOptimizer: boolean;
   /** Threads that each rank computes with. */
   readonly threads: number;
   readonly folder: string;
@@ -78,17 +86,20 @@ export interface PretrainRankResult {
 }
 
 await runRank<PretrainTask, PretrainRankEvent, PretrainRankResult>(
-  async (task, communicator, reportFromRank) => {
-    const { samples, batches, trainIterations, resumed } = task;
+  async (task, ranks, reportFromRank) => {
+    const { samples, batches, trainIterations, resumed, chunks } = task;
     const { microBatchSize } = batches;
+    const { mesh, place, groups } = ranks;
+    // the loss is known on the last stage
+    const isReporter = isDeepStrictEqual(place, reporterOf(mesh));
     const report = (event: PretrainRankEvent) => {
-      if (communicator.rank === 0) reportFromRank(event);
+      if (isReporter) reportFromRank(event);
     };
-    const engine = openEngine({ threads: task.threads, groups: { tensor: communicator } });
-    const peakFlops = await measurePeakFlops(engine, communicator);
+    const engine = openEngine({ threads: task.threads, groups });
+    const peakFlops = await measurePeakFlops(engine, groups.world);
     const objective = createObjective(task.config, samples, microBatchSize);
     const { predictionCount } = objective;
-    const trainer = await openTrainer(task, objective, engine, communicator);
+    const trainer = await openTrainer(task, objective, engine, ranks);
     const evaluateOn = async (prepared: PreparedSamples) => {
       const text = await objective.openBatches(prepared);
       const all = Array.from({ length: task.evaluationBatches }, (_, i) =>
@@ -97,7 +108,7 @@ await runRank<PretrainTask, PretrainRankEvent, PretrainRankResult>(
       text.close();
       return evaluateBatches(trainer, all, {
         vocabSize: task.config.vocab_size,
-        tensor: { group: 'tensor', size: communicator.size, rank: communicator.rank },
+        ranks,
         microBatchSize,
         sequenceLength: samples.sequenceLength,
       });
@@ -111,7 +122,13 @@ await runRank<PretrainTask, PretrainRankEvent, PretrainRankResult>(
     let consumed = atStart;
     let snapshot: Snapshot | undefined;
     const save = async () => {
-      snapshot ??= createSnapshot(trainer.parameters, optimizers[task.optimizer.optimizer].moments);
+      // data ranks have the same, but for what they share
+      if (place.data > 0 && !task.sharesOptimizer) return;
+      snapshot ??= createSnapshot(trainer.parameters, optimizers[task.optimizer.optimizer].moments, {
+        tensor: place.tensor,
+        pipeline: place.pipeline,
+        share: place.data,
+      });
       await takeSnapshot(engine, trainer.parameters, snapshot);
       reportFromRank({
         kind: 'snapshot',
@@ -131,11 +148,12 @@ await runRank<PretrainTask, PretrainRankEvent, PretrainRankResult>(
     let skipped = 0;
     for (let iteration = begun + 1, stopped = false; iteration <= trainIterations && !stopped; iteration++) {
       const started = performance.now();
-      const microBatches = Array.from({ length: microBatchesAt(consumed, batches) }, (_, i) =>
-        train.batch(consumed + i * microBatchSize, microBatchSize),
+      const count = microBatchesAt(consumed, batches);
+      const microBatches = Array.from({ length: count / mesh.data }, (_, i) =>
+        train.batch(consumed + (i * mesh.data + place.data) * microBatchSize, microBatchSize),
       );
       const dataSeconds = (performance.now() - started) / 1000;
-      consumed += microBatches.length * microBatchSize;
+      consumed += count * microBatchSize;
       const { scalars, learningRate, gradientNorm, isSkipped } = await trainer.step(microBatches);
       const stepSeconds = (performance.now() - started) / 1000;
       seconds += stepSeconds;
@@ -148,31 +166,34 @@ await runRank<PretrainTask, PretrainRankEvent, PretrainRankResult>(
         lm_loss: scalars.lm_loss!,
         ...(scalars.next_sentence_loss !== undefined && { next_sentence_loss: scalars.next_sentence_loss }),
         learning_rate: learningRate,
-        global_batch_size: microBatches.length * microBatchSize,
+        global_batch_size: count * microBatchSize,
         consumed_samples: consumed,
         gradient_norm: gradientNorm,
         ...(isSkipped && { skipped: true }),
         seconds: stepSeconds,
         data_seconds: dataSeconds,
         tokens_per_second: tokensPerSecond,
-        model_flops_per_second: (microBatches.length * flops) / stepSeconds,
+        model_flops_per_second: (count * flops) / stepSeconds,
         peak_flops_per_second: peakFlops,
         memory: process.memoryUsage.rss(),
       });
       // all ranks know; the one that reports says so, after its report
-      if (skipped > task.mostSkipped && communicator.rank === 0)
+      if (skipped > task.mostSkipped && isReporter)
         throw new Error(
           `${skipped} batches in a row were skipped, at last in iteration ${iteration}, where the gradient's norm is ${gradientNorm} and the loss ${scalars.loss}: try a smaller learning rate`,
         );
       const isLast = iteration === trainIterations;
       if (iteration % task.evaluationInterval === 0 || isLast) await evaluate(iteration);
-      stopped = iteration % task.exitInterval === 0 || (await anyRankStops(task, communicator));
+      stopped = iteration % task.exitInterval === 0 || (await anyRankStops(task, groups.world));
       if (iteration % task.saveInterval === 0 || isLast || stopped) await save();
     }
     const completed = trainer.completed();
     train.close();
     const isComplete = completed.iterations === trainIterations;
-    if (isComplete) await writeWeights(task.folder, engine, trainer.parameters, communicator);
+    if (isComplete) {
+      const declared = stagedParameters(objective.blocks, { stages: mesh.pipeline, chunks });
+      await writeWeights(task.folder, engine, trainer.parameters, declared, ranks);
+    }
     const { test } = task.data;
     const result = {
       completed,
@@ -188,26 +209,27 @@ async function openTrainer(
   task: PretrainTask,
   { blocks, evaluationBlocks }: Objective,
   engine: Engine,
-  communicator: Communicator,
+  ranks: Ranks,
 ): Promise<Trainer> {
   const { config, samples, optimizer, schedule, resumed, loaded } = task;
-  const { microBatchSize } = task.batches;
+  const { microBatchSize, globalBatchSize } = task.batches;
   const { sequenceLength, seed } = samples;
-  const tensor = { group: 'tensor', size: communicator.size, rank: communicator.rank };
   const { iteration = 0, skipped_iterations = 0, recent_losses = [] } = resumed?.manifest ?? {};
   const trainer = await createTrainer({
     engine,
-    communicator,
-    tensor,
+    ranks,
     blocks,
     evaluationBlocks,
-    hidden: hiddenInput(config, { batchSize: microBatchSize, sequenceLength, tensor }),
+    hidden: hiddenInput(config, { batchSize: microBatchSize, sequenceLength, tensor: tensorParallel(ranks) }),
     microBatchSize,
     sequenceLength,
     optimizer,
     schedule,
     seed,
     recomputeActivations: task.recomputeActivations,
+    chunks: task.chunks,
+    mostMicroBatches: globalBatchSize / microBatchSize / ranks.mesh.data,
+    sharesOptimizer: task.sharesOptimizer,
     lossSpikeFactor: task.lossSpikeFactor,
     completed: {
       iterations: iteration,
@@ -226,9 +248,9 @@ async function openTrainer(
 }
 
 /** Ranks look at different moments, and must stop after the same iteration. */
-async function anyRankStops({ stop, exitTime }: PretrainTask, communicator: Communicator): Promise<boolean> {
+async function anyRankStops({ stop, exitTime }: PretrainTask, world: Communicator): Promise<boolean> {
   const isTold = Atomics.load(new Int32Array(stop), 0) !== 0;
   const stops = Float32Array.of(isTold || Date.now() >= exitTime ? 1 : 0);
-  await communicator.allReduce(stops, 'max');
+  await world.allReduce(stops, 'max');
   return stops[0] === 1;
 }

@@ -5,11 +5,13 @@ import type { Manifest } from '../checkpoint/training/manifest.js';
 import { InputError } from '../errors.js';
 import { parameterCount } from '../model/initial-values.js';
 import { launchRanks } from '../parallel/launch.js';
+import { meshSize, rankAt, reporterOf, type Mesh } from '../parallel/mesh.js';
 import { configJson } from '../pretrained/save-pretrained.js';
 import type { AnyTokenizer } from '../text/tokenizer-json.js';
 import { readAnyTokenizer, writeTokenizer } from '../text/tokenizer-files.js';
 import { lossCurve, type LossPoint } from './loss-curve.js';
 import { declaredParameters } from './parameters.js';
+import { resolveMesh } from './mesh-options.js';
 import { resolveTask, type PretrainOptions } from './pretrain-options.js';
 import type { PretrainEvent } from './events.js';
 import { createObjective } from './objectives/objective.js';
@@ -26,18 +28,18 @@ import { architectures, resolveConfig, sampleKind } from './trained-model.js';
 import { findStart } from './warm-start.js';
 
 /**
- * Pretrains a `MegatronBertForPreTraining` or a `GPT2LMHeadModel` on text, split over `tensorModelParallelSize` threads of this
- * process, and writes a model folder that transformers loads, with `log.jsonl`, `loss.svg` and `summary.json`.
+ * Pretrains a `MegatronBertForPreTraining` or a `GPT2LMHeadModel` on text, divided over threads of this process, and writes a model folder that transformers loads, with `log.jsonl`, `loss.svg` and `summary.json`.
  *
  * @throws InputError for options, a corpus or a tokenizer that cannot be used; nothing was written then
  */
 export async function pretrain(given: PretrainOptions): Promise<PretrainSummary> {
   const started = performance.now();
-  const { output, architecture = 'bert', tensorModelParallelSize: ranks = 1, onEvent } = given;
+  const { output, architecture = 'bert', onEvent } = given;
+  const mesh = resolveMesh(given);
   const tokenizer = await readAnyTokenizer(given.tokenizer);
   const { options, continued, loaded } = await findStart(given, tokenizer);
-  const config = resolveConfig(options, tokenizer, ranks);
-  const settings = resolveTask(options, config, tokenizer);
+  const config = resolveConfig(options, tokenizer, mesh.tensor);
+  const settings = resolveTask(options, config, tokenizer, mesh);
   const kind = sampleKind(settings.samples, options);
   const described = describeRun(settings, tokenizer);
   if (continued) requireSameRun(continued.checkpoint, described, options);
@@ -64,7 +66,7 @@ export async function pretrain(given: PretrainOptions): Promise<PretrainSummary>
     kind: 'ready',
     iterations: task.trainIterations,
     sequenceLength: task.samples.sequenceLength,
-    ranks,
+    ranks: meshSize(mesh),
     parameters: countParameters(task),
     trainTokens: data.trainTokens,
     heldOutTokens: data.heldOutTokens,
@@ -78,7 +80,7 @@ export async function pretrain(given: PretrainOptions): Promise<PretrainSummary>
   );
   const tensorboard = await openTensorboard(path.join(output, 'tensorboard'), resumed?.manifest.iteration);
   const records = [log, tensorboard];
-  const { completed, tokensPerSecond, test } = await runRanks(options, task, run, tokenizer, records).finally(
+  const { completed, tokensPerSecond, test } = await runRanks(options, task, mesh, run, tokenizer, records).finally(
     () => Promise.all(records.map((record) => record.close())),
   );
   if (completed.iterations < task.trainIterations) throw new PretrainingStopped(completed.iterations, output);
@@ -99,7 +101,7 @@ export async function pretrain(given: PretrainOptions): Promise<PretrainSummary>
     seconds: (performance.now() - started) / 1000,
     tokens_per_second: tokensPerSecond,
     data_share: dataShare(events),
-    ranks,
+    ranks: meshSize(mesh),
   };
   await writeTokenizer(output, tokenizer, { modelMaxLength: config.max_position_embeddings });
   await writeFile(path.join(output, 'loss.svg'), drawLoss(events));
@@ -127,25 +129,23 @@ export class PretrainingStopped extends Error {
 async function runRanks(
   options: PretrainOptions,
   task: PretrainTask,
+  mesh: Mesh,
   run: Manifest['run'],
   tokenizer: AnyTokenizer,
   records: readonly RunRecord[],
 ): Promise<PretrainRankResult> {
-  const {
-    tensorModelParallelSize: ranks = 1,
-    keepLast = 2,
-    keepEvery,
-    onEvent,
-    signal,
-    stopSignal,
-  } = options;
+  const { keepLast = 2, keepEvery, onEvent, signal, stopSignal } = options;
   const flush = async () => {
     await Promise.all(records.map((record) => record.flush()));
   };
   const failure = new AbortController();
   const saving = createSaving({
     folder: checkpointsOf(options.output),
-    ranks,
+    division: {
+      tensor_model_parallel_size: mesh.tensor,
+      pipeline_model_parallel_size: mesh.pipeline,
+      optimizer_shares: task.sharesOptimizer ? mesh.data : 1,
+    },
     run,
     rotation: { keepLast, ...(keepEvery !== undefined && { keepEvery }) },
     // what a checkpoint goes on from is on record
@@ -165,20 +165,20 @@ async function runRanks(
   stopSignal?.addEventListener('abort', stop);
   if (stopSignal?.aborted) stop();
   try {
-    const [first] = await launchRanks<PretrainTask, PretrainRankEvent, PretrainRankResult>({
-      size: ranks,
+    const results = await launchRanks<PretrainTask, PretrainRankEvent, PretrainRankResult>({
+      mesh,
       module: new URL('./pretrain-rank.js', import.meta.url),
       task,
       signal: AbortSignal.any([failure.signal, ...(signal ? [signal] : [])]),
-      onEvent: (event, rank) => {
-        if (event.kind === 'snapshot') saving.add(event, rank);
+      onEvent: (event) => {
+        if (event.kind === 'snapshot') saving.add(event);
         else if (event.kind !== 'predicted') tell(event);
         else if (tokenizer.type === 'WordPiece') tell(describePredictions(event, tokenizer));
       },
     });
     await saving.done();
     await flush();
-    return first!;
+    return results[rankAt(reporterOf(mesh), mesh)]!;
   } finally {
     stopSignal?.removeEventListener('abort', stop);
     await saving.done().catch(() => undefined);

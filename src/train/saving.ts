@@ -1,12 +1,13 @@
-import type { Manifest } from '../checkpoint/training/manifest.js';
+import { isDeepStrictEqual } from 'node:util';
+import { partPlaces, type Division, type Manifest, type PartPlace } from '../checkpoint/training/manifest.js';
 import { writeTrainingCheckpoint, type Rotation } from '../checkpoint/training/write.js';
 import type { SnapshotEvent } from './pretrain-rank.js';
-import { releaseSnapshot, statesOf, type Snapshot } from './snapshot.js';
+import { releaseSnapshot, stateOf, type Snapshot } from './snapshot.js';
 
 export interface SavingOptions {
   /** Of all checkpoints. */
   readonly folder: string;
-  readonly ranks: number;
+  readonly division: Division;
   /** What a run must have in common with the one that it goes on with. */
   readonly run: Manifest['run'];
   readonly rotation: Rotation;
@@ -19,7 +20,9 @@ export interface SavingOptions {
 
 /** Puts the ranks' snapshots together and writes them while the ranks go on. */
 export function createSaving(options: SavingOptions) {
-  const arrived = new Map<number, Snapshot>();
+  const places = partPlaces(options.division);
+  const numberOf = (own: PartPlace) => places.findIndex((place) => isDeepStrictEqual(place, own));
+  let arrived: Snapshot[] = [];
   let saving = Promise.resolve();
 
   const write = async (
@@ -32,20 +35,20 @@ export function createSaving(options: SavingOptions) {
       consumed_samples: consumedSamples,
       skipped_iterations: iterations - updates,
       recent_losses: recentLosses,
-      tensor_model_parallel_size: options.ranks,
+      ...options.division,
       run: options.run,
     };
-    await writeTrainingCheckpoint(options.folder, state, snapshots.map(statesOf), options.rotation);
+    await writeTrainingCheckpoint(options.folder, state, snapshots.map(stateOf), options.rotation);
     snapshots.forEach(releaseSnapshot);
     options.onSaved(iterations);
   };
 
   return {
-    add(event: SnapshotEvent, rank: number): void {
-      arrived.set(rank, event.snapshot);
-      if (arrived.size < options.ranks) return;
-      const snapshots = Array.from({ length: options.ranks }, (_, i) => arrived.get(i)!);
-      arrived.clear();
+    add(event: SnapshotEvent): void {
+      arrived.push(event.snapshot);
+      if (arrived.length < places.length) return;
+      const snapshots = arrived.toSorted((a, b) => numberOf(a.place) - numberOf(b.place));
+      arrived = [];
       saving = saving.then(() => write(event, snapshots));
       saving.catch((error: unknown) => {
         const { message } = error as Error;

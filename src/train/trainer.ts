@@ -1,27 +1,21 @@
 import type { Engine, HostArray } from '../engine/engine.js';
-import { input } from '../graph/functions.js';
 import type { Value } from '../graph/value.js';
 import type { Block } from '../model/blocks.js';
-import type { TensorParallel } from '../model/run.js';
-import type { Communicator } from '../parallel/communicator.js';
-import { randomKey } from '../random.js';
-import {
-  createEvaluationChain,
-  createTrainingChain,
-  type Batch,
-  type EvaluationChain,
-  type Scalars,
-} from './chain.js';
+import { tensorParallel, type Ranks } from '../parallel/ranks.js';
+import type { Batch, Scalars } from './chain.js';
+import { reduceGradients, tiedParameters } from './gradients.js';
 import { gradientNorm, updateParameters, type OptimizerOptions } from './optimizer.js';
 import { optimizers } from './optimizers.js';
 import { allocateParameters, type OwnParameters } from './parameters.js';
+import { createPipeline } from './pipeline.js';
 import type { Recomputation } from './recomputation.js';
 import { learningRateAt, type LearningRateSchedule } from './schedule.js';
+import { stageBlocks } from './stages.js';
 
 export interface TrainerOptions {
   readonly engine: Engine;
-  readonly communicator: Communicator;
-  readonly tensor: TensorParallel;
+  readonly ranks: Ranks;
+  /** Of the whole model; this rank computes those of its stage. */
   readonly blocks: readonly Block[];
   /** The same, with what is wanted of an evaluation; `blocks` by default. */
   readonly evaluationBlocks?: readonly Block[];
@@ -32,6 +26,12 @@ export interface TrainerOptions {
   readonly optimizer: OptimizerOptions;
   readonly schedule: LearningRateSchedule;
   readonly recomputeActivations?: Recomputation;
+  /** Parts of the model that each pipeline stage has, interleaved; 1 by default. */
+  readonly chunks?: number;
+  /** The most micro-batches that a step has on this rank; as many as there are stages by default. */
+  readonly mostMicroBatches?: number;
+  /** Each data rank keeps and updates its share of the optimizer's state. */
+  readonly sharesOptimizer?: boolean;
   /** Of the dropout masks. */
   readonly seed: number;
   /** A batch whose loss is more than so many times the mean of `recentLosses` is skipped; none by default. */
@@ -51,7 +51,7 @@ export interface Progress {
 const mostRecent = 100;
 
 export interface StepReport {
-  /** The last block's scalars, averaged over the micro-batches. */
+  /** The last block's scalars, averaged over the micro-batches of all data ranks; on other stages than the last, none. */
   readonly scalars: Scalars;
   readonly learningRate: number;
   /** Before clipping. */
@@ -63,32 +63,34 @@ export interface StepReport {
 export interface Trainer {
   readonly parameters: OwnParameters;
   readonly completed: () => Progress;
-  /** One update from several micro-batches, whose losses are averaged. */
+  /**
+   * One update from several micro-batches, whose losses are averaged. All ranks that share a replica of the model give
+   * the same ones, and data ranks as many of their own: number i of a rank is number i · (data ranks) + rank of all.
+   */
   step(microBatches: readonly Batch[]): Promise<StepReport>;
-  /** Without dropout; a chain of its own, made when it is first asked for. */
+  /** Without dropout; every stage of the replica gives the same batch, and the last one gets the scalars. */
   evaluate(batch: Batch): Promise<Scalars>;
-  /** An output of the blocks in the last evaluation, scalar or not. */
+  /** An output of the blocks in the last evaluation, scalar or not; on the last stage. */
   readEvaluated(name: string): Promise<HostArray>;
 }
 
 /** A model to train, its parameters still zero. */
 export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
-  const { engine, communicator, tensor, blocks, hidden, optimizer, schedule, seed } = options;
-  const { lossSpikeFactor = Infinity } = options;
-  const parameters = allocateParameters(
+  const { engine, ranks, blocks, optimizer, schedule } = options;
+  const { lossSpikeFactor = Infinity, chunks = 1, sharesOptimizer = false } = options;
+  const { mesh, place, groups } = ranks;
+  const pipelinePlace = { stage: place.pipeline, stages: mesh.pipeline, chunks };
+  const own = stageBlocks(blocks, pipelinePlace);
+  const allocated = allocateParameters(
     engine,
-    blocks,
-    tensor,
+    own.flatMap((chunk) => chunk.blocks),
+    tensorParallel(ranks),
     optimizers[optimizer.optimizer].moments.length,
+    sharesOptimizer ? { size: mesh.data, rank: place.data } : undefined,
   );
-  const run = { batchSize: options.microBatchSize, sequenceLength: options.sequenceLength, tensor };
-  const chainOptions = { engine, blocks, parameters, hidden };
-  const dropoutKey = input('dropout_key', [2], 'int32');
-  const training = await createTrainingChain(
-    { ...chainOptions, run: { ...run, dropoutKey } },
-    options.recomputeActivations,
-  );
-  let evaluation: Promise<EvaluationChain> | undefined;
+  const { parameters } = allocated;
+  const tied = tiedParameters(blocks, mesh.pipeline, chunks);
+  const pipeline = await createPipeline({ ...options, ranks, place: pipelinePlace, parameters });
   let { iterations, updates, recentLosses } = options.completed ?? {
     iterations: 0,
     updates: 0,
@@ -99,35 +101,38 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
     parameters,
     completed: () => ({ iterations, updates, recentLosses }),
     async step(microBatches) {
-      const accumulated = new Set<string>();
-      const all: Scalars[] = [];
-      for (const [i, batch] of microBatches.entries()) {
-        all.push(await training.forward(batch, (block) => randomKey(seed, 'dropout', iterations, i, block)));
-        await training.backward(1 / microBatches.length, accumulated);
-      }
+      const scalars = await averageOverRanks(average(await pipeline.forwardBackward(microBatches, iterations)));
+      await reduceGradients(engine, allocated, ranks, tied);
       const learningRate = learningRateAt(updates, schedule);
-      const norm = await gradientNorm(engine, parameters, communicator);
-      const scalars = average(all);
-      const loss = scalars.loss!;
+      const norm = await gradientNorm(engine, allocated, ranks, (name) => tied.includes(name));
+      const loss = await fromLastStage(scalars.loss);
       const isSkipped = ![norm, loss].every(Number.isFinite) || loss > lossSpikeFactor * mean(recentLosses);
       iterations++;
       if (!isSkipped) {
         updates++;
         recentLosses = [...recentLosses, loss].slice(-mostRecent);
-        await updateParameters(engine, parameters, communicator, optimizer, norm, updates, learningRate);
+        await updateParameters(engine, allocated, ranks, optimizer, norm, updates, learningRate);
       }
       return { scalars, learningRate, gradientNorm: norm, isSkipped };
     },
-    async evaluate(batch) {
-      const evaluationBlocks = options.evaluationBlocks ?? blocks;
-      evaluation ??= createEvaluationChain({ ...chainOptions, blocks: evaluationBlocks, run });
-      return (await evaluation).forward(batch);
-    },
-    async readEvaluated(name) {
-      if (!evaluation) throw new Error('nothing was evaluated');
-      return (await evaluation).read(name);
-    },
+    evaluate: pipeline.evaluate,
+    readEvaluated: pipeline.readEvaluated,
   };
+
+  /** Of the last stage's data ranks, which have as many micro-batches each. */
+  async function averageOverRanks(scalars: Scalars): Promise<Scalars> {
+    if (mesh.data === 1) return scalars;
+    const sums = Float32Array.from(Object.values(scalars));
+    await groups.data.allReduce(sums, 'sum');
+    return Object.fromEntries(Object.keys(scalars).map((name, i) => [name, sums[i]! / mesh.data]));
+  }
+
+  async function fromLastStage(loss: number | undefined): Promise<number> {
+    if (mesh.pipeline === 1) return loss!;
+    const told = Float32Array.of(loss ?? 0);
+    await groups.pipeline.broadcast(told, mesh.pipeline - 1);
+    return told[0]!;
+  }
 }
 
 /** NaN of none. */

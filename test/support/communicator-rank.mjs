@@ -4,7 +4,8 @@ import { runRank } from '../../dist/parallel/rank.js';
 const numbers = (rank, length) =>
   Float32Array.from({ length }, (_, i) => Math.fround(Math.sin(i + 1) * (rank + 1)));
 
-await runRank(async ({ action, length }, communicator, report) => {
+await runRank(async ({ action, length }, { groups }, report) => {
+  const communicator = groups.world;
   const { rank, size } = communicator;
   report(`rank ${rank} of ${size} started`);
   switch (action) {

@@ -6,10 +6,12 @@ import { megatronBertConfig } from '../../dist/model/config.js';
 import { gpt2Blocks } from '../../dist/model/gpt2-blocks.js';
 import { gpt2Config } from '../../dist/model/gpt2-config.js';
 import { runRank } from '../../dist/parallel/rank.js';
+import { tensorParallel } from '../../dist/parallel/ranks.js';
 import { randomBits, randomKey } from '../../dist/random.js';
 import { writeWeights } from '../../dist/train/export.js';
 import { resolveOptimizer } from '../../dist/train/optimizer.js';
 import { initializeParameters } from '../../dist/train/parameters.js';
+import { stagedParameters } from '../../dist/train/stages.js';
 import { createTrainer } from '../../dist/train/trainer.js';
 
 const [microBatchSize, sequenceLength, predictionCount] = [2, 8, 3];
@@ -41,17 +43,17 @@ const models = {
   },
 };
 
-await runRank(async (task, communicator) => {
+await runRank(async (task, ranks) => {
   const { config: fields, steps, microBatches = 1, recomputeActivations, optimizer, folder } = task;
   const { readConfig, blocks, batch } = models[fields.model_type ?? 'megatron-bert'];
   const config = readConfig(fields);
-  const engine = openEngine({ threads: 1, groups: { tensor: communicator } });
-  const tensor = { group: 'tensor', size: communicator.size, rank: communicator.rank };
+  const engine = openEngine({ threads: 1, groups: ranks.groups });
+  const tensor = tensorParallel(ranks);
+  const own = blocks(config);
   const trainer = await createTrainer({
     engine,
-    communicator,
-    tensor,
-    blocks: blocks(config),
+    ranks,
+    blocks: own,
     hidden: hiddenInput(config, { batchSize: microBatchSize, sequenceLength, tensor }),
     microBatchSize,
     sequenceLength,
@@ -75,19 +77,26 @@ await runRank(async (task, communicator) => {
     norms.push(gradientNorm);
     losses.push(scalars.loss);
   }
-  const own = {};
+  const held = {};
   const replicated = {};
   let squares = 0;
   for (const [name, { declaration, value, gradient }] of trainer.parameters) {
-    if (declaration.partition !== undefined || communicator.rank === 0)
+    if (declaration.partition !== undefined || tensor.rank === 0)
       squares += await engine.sumOfSquares(gradient);
-    own[name] = { value: await engine.read(value), gradient: await engine.read(gradient) };
-    if (declaration.partition === undefined) replicated[name] = own[name];
+    held[name] = { value: await engine.read(value), gradient: await engine.read(gradient) };
+    if (declaration.partition === undefined) replicated[name] = held[name];
   }
-  if (folder) await writeWeights(folder, engine, trainer.parameters, communicator);
+  if (folder)
+    await writeWeights(
+      folder,
+      engine,
+      trainer.parameters,
+      stagedParameters(own, { stages: 1, chunks: 1 }),
+      ranks,
+    );
   const last = batch(steps, config);
   const evaluated = folder && { ...last, loss: (await trainer.evaluate(last)).loss };
   const bytes = engine.allocatedBytes();
   await engine.release();
-  return { replicated, norms, squares, losses, own, bytes, evaluated };
+  return { replicated, norms, squares, losses, own: held, bytes, evaluated };
 });

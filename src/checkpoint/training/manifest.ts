@@ -16,11 +16,14 @@ const schema = z.object({
   /** Of the last updates, which say what a spike is. */
   recent_losses: z.array(z.number()).readonly(),
   tensor_model_parallel_size: z.int().positive(),
+  pipeline_model_parallel_size: z.int().positive().default(1),
+  /** Files that the optimizer's state of one part of the model lies in. */
+  optimizer_shares: z.int().positive().default(1),
   /** What a run must have in common with the one that it goes on with. */
   run: z.record(z.string(), z.unknown()),
   files: z.array(
     z.object({
-      name: z.string().regex(/^mp_rank_\d\d\/(model|optimizer)\.safetensors$/),
+      name: z.string().regex(/^mp_rank_\d\d(_\d{3})?\/(model|optimizer(_\d{3})?)\.safetensors$/),
       bytes: count,
       sha256: z.string().regex(/^[0-9a-f]{64}$/),
     }),
@@ -42,6 +45,37 @@ export async function readManifest(file: string): Promise<Manifest> {
   throw new InputError(`${file}: ${path.join('.')}: ${message}`);
 }
 
-/** The files of a rank. */
-export const rankFile = (rank: number, part: 'model' | 'optimizer') =>
-  `mp_rank_${String(rank).padStart(2, '0')}/${part}.safetensors`;
+/** How a checkpoint is divided. */
+export type Division = Pick<
+  Manifest,
+  'tensor_model_parallel_size' | 'pipeline_model_parallel_size' | 'optimizer_shares'
+>;
+
+/** A part of the model, and a share of its optimizer's state. */
+export interface PartPlace {
+  readonly tensor: number;
+  readonly pipeline: number;
+  readonly share: number;
+}
+
+const digits = (number: number, count: number) => String(number).padStart(count, '0');
+
+/** Megatron-LM's folders, with the stage where there are several. */
+const folderOf = ({ tensor, pipeline }: PartPlace, { pipeline_model_parallel_size: stages }: Division) =>
+  `mp_rank_${digits(tensor, 2)}${stages > 1 ? `_${digits(pipeline, 3)}` : ''}`;
+
+export const modelFile = (place: PartPlace, division: Division) =>
+  `${folderOf(place, division)}/model.safetensors`;
+
+export const optimizerFile = (place: PartPlace, division: Division) =>
+  `${folderOf(place, division)}/optimizer${division.optimizer_shares > 1 ? `_${digits(place.share, 3)}` : ''}.safetensors`;
+
+export function partPlaces(division: Division): PartPlace[] {
+  const { tensor_model_parallel_size, pipeline_model_parallel_size, optimizer_shares } = division;
+  const count = tensor_model_parallel_size * pipeline_model_parallel_size * optimizer_shares;
+  return Array.from({ length: count }, (_, i) => ({
+    tensor: i % tensor_model_parallel_size,
+    pipeline: Math.floor(i / tensor_model_parallel_size) % pipeline_model_parallel_size,
+    share: Math.floor(i / (tensor_model_parallel_size * pipeline_model_parallel_size)),
+  }));
+}

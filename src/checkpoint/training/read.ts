@@ -7,8 +7,14 @@ import { iterationFolder, iterationOf, trackerName } from '../iteration-folders.
 import { isFolder } from '../paths.js';
 import { readSafetensors, type SafetensorsFile } from '../safetensors.js';
 import { elementsOf } from '../torch/tensor.js';
-import { manifestName, rankFile, readManifest, type Manifest } from './manifest.js';
-import type { ParameterState } from './write.js';
+import {
+  manifestName,
+  modelFile,
+  optimizerFile,
+  partPlaces,
+  readManifest,
+  type Manifest,
+} from './manifest.js';
 
 /** A checkpoint whose files are as they were written. */
 export interface FoundCheckpoint {
@@ -57,11 +63,12 @@ export async function findTrainingCheckpoint(
   throw new InputError(`${folder}: none of its ${iterations.length} checkpoints is whole`);
 }
 
-async function checkFiles(folder: string, { files, tensor_model_parallel_size }: Manifest): Promise<void> {
-  const expected = Array.from({ length: tensor_model_parallel_size }, (_, rank) => [
-    rankFile(rank, 'model'),
-    rankFile(rank, 'optimizer'),
-  ]).flat();
+async function checkFiles(folder: string, manifest: Manifest): Promise<void> {
+  const { files } = manifest;
+  const expected = partPlaces(manifest).flatMap((place) => [
+    modelFile(place, manifest),
+    optimizerFile(place, manifest),
+  ]);
   const missing = expected.find((name) => !files.some((file) => file.name === name));
   if (missing !== undefined) throw new InputError(`${folder}: ${manifestName} lacks ${missing}`);
   for (const { name, bytes, sha256 } of files) {
@@ -77,7 +84,10 @@ async function checkFiles(folder: string, { files, tensor_model_parallel_size }:
 }
 
 /** A parameter and its moments, as a whole. */
-export type WholeState = Pick<ParameterState, 'value' | 'moments'>;
+export interface WholeState {
+  readonly value: Float32Array;
+  readonly moments: Readonly<Record<string, Float32Array>>;
+}
 
 export interface TrainingCheckpoint {
   /**
@@ -88,48 +98,106 @@ export interface TrainingCheckpoint {
   close(): Promise<void>;
 }
 
-/** Opens the files of all ranks: parameters are put together, one at a time, whatever the number of ranks was. */
+/** Opens the files of all ranks: parameters are put together, one at a time, however they were divided. */
 export async function openTrainingCheckpoint({
   folder,
   manifest,
 }: FoundCheckpoint): Promise<TrainingCheckpoint> {
   const size = manifest.tensor_model_parallel_size;
-  const open = (part: 'model' | 'optimizer') =>
-    Promise.all(
-      Array.from({ length: size }, (_, rank) => readSafetensors(path.join(folder, rankFile(rank, part)))),
-    );
-  const [models, optimizers] = await Promise.all([open('model'), open('optimizer')]);
+  const opened: SafetensorsFile[] = [];
+  const open = async (name: string) => {
+    const file = await readSafetensors(path.join(folder, name));
+    opened.push(file);
+    return file;
+  };
+  /** Of each tensor rank, what all stages and shares have. */
+  const models: Stored[] = Array.from({ length: size }, () => new Map());
+  const optimizers: Stored[] = Array.from({ length: size }, () => new Map());
+  for (const place of partPlaces(manifest)) {
+    if (place.share === 0) addTo(models[place.tensor]!, await open(modelFile(place, manifest)));
+    addTo(optimizers[place.tensor]!, await open(optimizerFile(place, manifest)));
+  }
   return {
     async read(name, parameter, moments) {
+      const wholeOf = (stored: readonly Stored[], key: string) =>
+        readWhole(stored, key, parameter, folder);
       const read: Record<string, Float32Array> = {};
-      for (const moment of moments)
-        read[moment] = await readWhole(optimizers, `${moment}.${name}`, parameter);
-      return { value: await readWhole(models, name, parameter), moments: read };
+      for (const moment of moments) read[moment] = await wholeOf(optimizers, `${moment}.${name}`);
+      return { value: await wholeOf(models, name), moments: read };
     },
     close: async () => {
-      for (const file of [...models, ...optimizers]) await file.close();
+      for (const file of opened) await file.close();
     },
   };
 }
 
+interface Stretch {
+  readonly file: SafetensorsFile;
+  readonly key: string;
+  /** Where it is not the whole tensor. */
+  readonly range?: { readonly start: number; readonly end: number };
+}
+
+/** Tensors by their names, each maybe in several stretches. */
+type Stored = Map<string, Stretch[]>;
+
+function addTo(stored: Stored, file: SafetensorsFile): void {
+  for (const key of file.tensors.keys()) {
+    const [, name, start, end] = /^(.*)\[(\d+):(\d+)\]$/.exec(key) ?? [];
+    const before = stored.get(name ?? key) ?? [];
+    if (name !== undefined)
+      stored.set(name, [...before, { file, key, range: { start: Number(start), end: Number(end) } }]);
+    // the first and the last stage may have the same
+    else if (before.length === 0) stored.set(key, [{ file, key }]);
+  }
+}
+
 async function readWhole(
-  files: readonly SafetensorsFile[],
+  stored: readonly Stored[],
   name: string,
   parameter: Partitioned,
+  folder: string,
 ): Promise<Float32Array> {
   const { shape, partition } = parameter;
-  const parts = partition === undefined ? files.slice(0, 1) : files;
+  const parts = partition === undefined ? stored.slice(0, 1) : stored;
   const partShape = shape.map((size, i) => (i === partition ? size / parts.length : size));
-  for (const { path: file, tensors } of parts) {
-    const found = tensors.get(name)?.shape;
-    if (found?.join() !== partShape.join())
-      throw new InputError(
-        `${file}: ${name}: expected [${partShape.join(', ')}], found ${found ? `[${found.join(', ')}]` : 'none'}`,
-      );
-  }
-  if (parts.length === 1) return (await parts[0]!.read(name)) as Float32Array;
+  if (parts.length === 1) return readPart(parts[0]!, name, partShape, folder);
   const whole = new Float32Array(elementsOf(shape));
-  for (const [rank, file] of parts.entries())
-    placePart((await file.read(name)) as Float32Array, layoutOf(parameter, parts.length, rank), whole);
+  for (const [rank, part] of parts.entries())
+    placePart(
+      await readPart(part, name, partShape, folder),
+      layoutOf(parameter, parts.length, rank),
+      whole,
+    );
   return whole;
+}
+
+async function readPart(
+  stored: Stored,
+  name: string,
+  shape: readonly number[],
+  folder: string,
+): Promise<Float32Array> {
+  const refuse = (file: string, found: string): never => {
+    throw new InputError(`${file}: ${name}: expected [${shape.join(', ')}], found ${found}`);
+  };
+  const stretches = stored.get(name) ?? refuse(folder, 'none');
+  const [{ file, key, range }] = stretches as [Stretch];
+  if (!range) {
+    const found = file.tensors.get(key)!.shape;
+    if (found.join() !== shape.join()) refuse(file.path, `[${found.join(', ')}]`);
+    return (await file.read(key)) as Float32Array;
+  }
+  const part = new Float32Array(elementsOf(shape));
+  let filled = 0;
+  for (const { file, key, range } of stretches.toSorted((a, b) => a.range!.start - b.range!.start)) {
+    const { start, end } = range!;
+    const [length] = file.tensors.get(key)!.shape;
+    if (start !== filled || end > part.length || length !== end - start)
+      refuse(file.path, `the numbers from ${start} to ${end}, ${length} of them, after ${filled}`);
+    part.set((await file.read(key)) as Float32Array, start);
+    filled = end;
+  }
+  if (filled !== part.length) refuse(folder, `${filled} numbers`);
+  return part;
 }

@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { temporaryFolder } from '../../../test/support/workspace.js';
 import { partLayout, takePart } from '../../partition.js';
 import { findTrainingCheckpoint, openTrainingCheckpoint } from './read.js';
-import { writeTrainingCheckpoint, type ParameterState } from './write.js';
+import { writeTrainingCheckpoint, type PartState } from './write.js';
 
 /** What goes wrong on the disk: the number of the operation counts down. */
 const fault = vi.hoisted(() => ({ kind: 'none', after: 0 }));
@@ -47,26 +47,30 @@ const shape = [4, 6];
 const numbers = (start: number) => Float32Array.from({ length: 24 }, (_, i) => start + i);
 
 /** Split along an axis, as ranks hold it, and a parameter that all hold. */
-function statesOf(start: number, ranks: number, axis: number): ParameterState[][] {
+function statesOf(start: number, ranks: number, axis: number): PartState[] {
   const part = (rank: number, whole: Float32Array) => {
     const own = new Float32Array(24 / ranks);
     takePart(whole, partLayout(shape, axis, ranks, rank), own);
     return own;
   };
-  return Array.from({ length: ranks }, (_, rank) => [
+  return Array.from({ length: ranks }, (_, rank) => ({
+    place: { tensor: rank, pipeline: 0, share: 0 },
+    parameters: [
     {
       name: 'split',
       shape: shape.map((size, i) => (i === axis ? size / ranks : size)),
       value: part(rank, numbers(start)),
       moments: { first: part(rank, numbers(start + 100)), second: part(rank, numbers(start + 200)) },
+      start: 0,
     },
     {
       name: 'whole',
       shape,
       value: numbers(start),
       moments: { first: numbers(start + 1), second: numbers(start + 2) },
+      start: 0,
     },
-  ]);
+  ]}));
 }
 
 const write = (iteration: number, ranks = 2, axis = 0, rotation = {}) =>
@@ -78,6 +82,8 @@ const write = (iteration: number, ranks = 2, axis = 0, rotation = {}) =>
       skipped_iterations: 1,
       recent_losses: [3.5, 0.1],
       tensor_model_parallel_size: ranks,
+      pipeline_model_parallel_size: 1,
+      optimizer_shares: 1,
       run: { seed: 5 },
     },
     statesOf(iteration, ranks, axis),

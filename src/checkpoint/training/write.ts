@@ -4,15 +4,23 @@ import { flushFolder, writeFileAtomically, writeFully, type WrittenFile } from '
 import { iterationFolder, iterationOf, trackerName } from '../iteration-folders.js';
 import { isRunning, makeFolder } from '../new-folder.js';
 import { writeSafetensors, type SafetensorsEntry } from '../safetensors.js';
-import { manifestName, rankFile, type Manifest } from './manifest.js';
+import { elementsOf } from '../torch/tensor.js';
+import { manifestName, modelFile, optimizerFile, type Manifest, type PartPlace } from './manifest.js';
 
 /** A parameter as a rank holds it. */
 export interface ParameterState {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly value: Float32Array;
-  /** What the optimizer keeps of it, by PyTorch's names. */
+  /** Of one rank of those that have the same. */
+  readonly value?: Float32Array;
+  /** What the optimizer keeps of it, by PyTorch's names: of the numbers from `start` on. */
   readonly moments: Readonly<Record<string, Float32Array>>;
+  readonly start: number;
+}
+
+export interface PartState {
+  readonly place: PartPlace;
+  readonly parameters: readonly ParameterState[];
 }
 
 export interface Rotation {
@@ -27,13 +35,13 @@ export interface Rotation {
  * tracker names one that is whole. Older ones are removed as `rotation` says, after that.
  *
  * @param folder of all checkpoints
- * @param ranks each rank's parameters
+ * @param parts of all ranks that hold different numbers
  * @throws InputError where it cannot be written: nothing is left of it then
  */
 export async function writeTrainingCheckpoint(
   folder: string,
   state: Omit<Manifest, 'format' | 'version' | 'files'>,
-  ranks: readonly (readonly ParameterState[])[],
+  parts: readonly PartState[],
   rotation: Rotation = {},
 ): Promise<void> {
   await mkdir(folder, { recursive: true });
@@ -41,13 +49,13 @@ export async function writeTrainingCheckpoint(
   const target = path.join(folder, iterationFolder(state.iteration));
   await makeFolder(target, { overwrite: true }, async (own) => {
     const files: ({ readonly name: string } & WrittenFile)[] = [];
-    for (const [rank, parameters] of ranks.entries()) {
-      const parts = { model: parameters.map(valueOf), optimizer: parameters.flatMap(momentsOf) };
-      await mkdir(path.join(own, path.dirname(rankFile(rank, 'model'))));
-      for (const part of ['model', 'optimizer'] as const) {
-        const name = rankFile(rank, part);
-        files.push({ name, ...(await writeSafetensors(path.join(own, name), parts[part])) });
-      }
+    const add = async (name: string, entries: readonly SafetensorsEntry[]) => {
+      await mkdir(path.join(own, path.dirname(name)), { recursive: true });
+      files.push({ name, ...(await writeSafetensors(path.join(own, name), entries)) });
+    };
+    for (const { place, parameters } of parts) {
+      if (place.share === 0) await add(modelFile(place, state), parameters.map(valueOf));
+      await add(optimizerFile(place, state), parameters.flatMap(momentsOf));
     }
     const manifest: Manifest = {
       format: 'megatron-bert training checkpoint',
@@ -66,11 +74,21 @@ const valueOf = ({ name, shape, value }: ParameterState): SafetensorsEntry => ({
   name,
   dtype: 'F32',
   shape,
-  data: value,
+  data: value!,
 });
 
-const momentsOf = ({ name, shape, moments }: ParameterState): SafetensorsEntry[] =>
-  Object.entries(moments).map(([moment, data]) => ({ name: `${moment}.${name}`, dtype: 'F32', shape, data }));
+/** Those of some of a parameter's numbers are named by the stretch that they are of: `exp_avg.NAME[100:200]`. */
+const momentsOf = ({ name, shape, moments, start }: ParameterState): SafetensorsEntry[] =>
+  Object.entries(moments).map(([moment, data]) =>
+    data.length === elementsOf(shape)
+      ? { name: `${moment}.${name}`, dtype: 'F32', shape, data }
+      : {
+          name: `${moment}.${name}[${start}:${start + data.length}]`,
+          dtype: 'F32',
+          shape: [data.length],
+          data,
+        },
+  );
 
 const writeText = (file: string, text: string) =>
   writeFileAtomically(file, (handle) => writeFully(handle, Buffer.from(text)));

@@ -2,7 +2,7 @@ import { formatProgram } from '../../graph/program.js';
 import type { AdamOptions, Buffer, Engine, TrainedParameter } from '../engine.js';
 import type { AdamResult } from '../kernels/kernels.js';
 import { compileProgram, type OwnedExecutable } from './executable.js';
-import type { Groups } from './host-ops.js';
+import { groupOf, type Groups } from './host-ops.js';
 import { loadProgram } from './loaded-program.js';
 import { createMemory } from './memory.js';
 import type { Runtime } from './runtime.js';
@@ -18,6 +18,7 @@ export function createOnnxEngine(runtime: Runtime, groups: Groups = {}): Engine 
 
   return {
     allocate: (types) => memory.allocate(types),
+    view: (buffer, start, shape) => memory.view(memory.own(buffer), start, shape),
     free: (buffers) => {
       memory.free(buffers.map((buffer) => memory.own(buffer)));
     },
@@ -51,6 +52,18 @@ export function createOnnxEngine(runtime: Runtime, groups: Groups = {}): Engine 
     async sumOfSquares(buffer) {
       const { arena, offset, data } = memory.own(buffer);
       return arena.sumOfSquares(offset, data.length);
+    },
+    group(name) {
+      const own = (buffer: Buffer) => memory.own(buffer).data as Float32Array;
+      const group = () => groupOf(groups, name);
+      return {
+        allReduce: (data, reduction) => group().allReduce(own(data), reduction),
+        allGather: (part, whole) => group().allGather(own(part), own(whole)),
+        reduceScatter: (whole, part) => group().reduceScatter(own(whole), own(part)),
+        broadcast: (data, root) => group().broadcast(own(data), root),
+        send: (data, to) => group().send(own(data), to),
+        receive: (data, from) => group().receive(own(data), from),
+      };
     },
     async release() {
       for (const executable of await Promise.allSettled(compiled.values()))

@@ -16,7 +16,8 @@ type HostKernel<Name extends HostOp> = (
 
 const floats = ({ data }: OnnxBuffer) => data as Float32Array;
 
-function collectives(groups: Groups, group: string): Collectives {
+/** @throws Error where there is none */
+export function groupOf(groups: Groups, group: string): Collectives {
   const found = groups[group];
   if (!found) throw new Error(`no communicator for the group '${group}'`);
   return found;
@@ -55,10 +56,10 @@ const kernels: { readonly [Name in HostOp]: HostKernel<Name> } = {
     }
   },
   allReduce: (inputs, output, { attributes: { group, reduction } }, groups) =>
-    collectives(groups, group).allReduce(copyFirst(inputs, output), reduction),
+    groupOf(groups, group).allReduce(copyFirst(inputs, output), reduction),
   allGather: async ([part], whole, { attributes: { group, axis, size } }, groups) => {
     const gathered = new Float32Array(floats(whole).length);
-    await collectives(groups, group).allGather(floats(part!), gathered);
+    await groupOf(groups, group).allGather(floats(part!), gathered);
     const length = gathered.length / size;
     for (let p = 0; p < size; p++)
       placePart(
@@ -76,7 +77,7 @@ const kernels: { readonly [Name in HostOp]: HostKernel<Name> } = {
         partLayout(whole!.shape, axis, size, p),
         parts.subarray(p * length, (p + 1) * length),
       );
-    await collectives(groups, group).reduceScatter(parts, floats(part));
+    await groupOf(groups, group).reduceScatter(parts, floats(part));
   },
 };
 

@@ -1,4 +1,4 @@
-import { knownShape, sizeOf, type DType } from '../../graph/value.js';
+import { knownShape, sizeOf, type DType, type KnownShape } from '../../graph/value.js';
 import type { Buffer, BufferType, HostArray } from '../engine.js';
 import { createArena, type Arena } from '../kernels/kernels.js';
 import type { Runtime, RuntimeTensor } from './runtime.js';
@@ -8,7 +8,9 @@ export interface OnnxBuffer extends Buffer {
   readonly arena: Arena;
   readonly offset: number;
   readonly data: HostArray;
+  /** Made when it is first asked for: of many buffers only kernels ever see the memory. */
   readonly tensor: RuntimeTensor;
+  readonly release: () => void;
 }
 
 const views: Record<DType, new (memory: ArrayBuffer, offset: number, length: number) => HostArray> = {
@@ -28,6 +30,7 @@ export interface Memory {
   allocate<const Types extends readonly BufferType[]>(
     types: Types,
   ): { readonly [I in keyof Types]: OnnxBuffer };
+  view(buffer: OnnxBuffer, start: number, shape: KnownShape): OnnxBuffer;
   free(buffers: readonly OnnxBuffer[]): void;
   allocatedBytes(): number;
   /** @throws Error when the buffer is not of this memory or was freed */
@@ -36,7 +39,8 @@ export interface Memory {
 }
 
 export function createMemory(runtime: Runtime): Memory {
-  const buffers = new Set<Buffer>();
+  const buffers = new Set<OnnxBuffer>();
+  const viewed = new Set<Buffer>();
   const freed = new Map<number, { arena: Arena; offset: number }[]>();
   let arena: Arena | undefined;
   let left = 0;
@@ -56,7 +60,14 @@ export function createMemory(runtime: Runtime): Memory {
     { arena, offset }: { arena: Arena; offset: number },
   ): OnnxBuffer => {
     const data = new views[dtype](arena.memory, offset, sizeOf(shape));
-    const buffer = { shape, dtype, arena, offset, data, tensor: runtime.createTensor(data, shape) };
+    let tensor: RuntimeTensor | undefined;
+    const buffer: OnnxBuffer = {
+      ...{ shape, dtype, arena, offset, data },
+      get tensor() {
+        return (tensor ??= runtime.createTensor(data, shape));
+      },
+      release: () => tensor?.release(),
+    };
     buffers.add(buffer);
     return buffer;
   };
@@ -74,23 +85,32 @@ export function createMemory(runtime: Runtime): Memory {
         return buffer;
       }) as unknown as { readonly [I in keyof typeof types]: OnnxBuffer };
     },
+    view({ arena, offset, data, dtype }, start, shape) {
+      if (!(start >= 0 && start + sizeOf(shape) <= data.length))
+        throw new RangeError(`${sizeOf(shape)} numbers from ${start} on are not within ${data.length}`);
+      const buffer = toBuffer({ shape, dtype }, { arena, offset: offset + start * itemSizes[dtype] });
+      viewed.add(buffer);
+      return buffer;
+    },
     free(discarded) {
       for (const buffer of discarded) {
         this.own(buffer);
         buffers.delete(buffer);
-        buffer.tensor.release();
+        buffer.release();
         const bytes = byteLength(buffer);
         freed.set(bytes, [...(freed.get(bytes) ?? []), buffer]);
       }
     },
-    allocatedBytes: () => [...buffers].reduce((sum, buffer) => sum + byteLength(buffer), 0),
+    allocatedBytes: () =>
+      [...buffers].reduce((sum, buffer) => sum + (viewed.has(buffer) ? 0 : byteLength(buffer)), 0),
     own(buffer) {
-      if (!buffers.has(buffer)) throw new Error('this buffer was freed, or is of another engine');
+      if (!buffers.has(buffer as OnnxBuffer)) throw new Error('this buffer was freed, or is of another engine');
       return buffer as OnnxBuffer;
     },
     release() {
-      for (const buffer of buffers) (buffer as OnnxBuffer).tensor.release();
+      for (const buffer of buffers) buffer.release();
       buffers.clear();
+      viewed.clear();
       freed.clear();
       arena = undefined;
       left = 0;

@@ -1,0 +1,125 @@
+/** Micro-batches on their way through the stages of a model. */
+import type { Buffer, Engine, HostArray } from '../engine/engine.js';
+import { input } from '../graph/functions.js';
+import type { Value } from '../graph/value.js';
+import type { Block } from '../model/blocks.js';
+import { tensorParallel, type Ranks } from '../parallel/ranks.js';
+import { after, before, mostInFlight, pipelineSchedule, type PipelinePlace } from '../parallel/schedules.js';
+import { randomKey } from '../random.js';
+import {
+  createEvaluationChain,
+  createTrainingChain,
+  type Batch,
+  type EvaluationChain,
+  type Scalars,
+} from './chain.js';
+import type { OwnParameters } from './parameters.js';
+import type { Recomputation } from './recomputation.js';
+import { stageBlocks, type StageBlocks } from './stages.js';
+
+export interface PipelineOptions {
+  readonly engine: Engine;
+  readonly ranks: Ranks;
+  readonly place: PipelinePlace;
+  readonly blocks: readonly Block[];
+  readonly evaluationBlocks?: readonly Block[];
+  readonly parameters: OwnParameters;
+  readonly hidden: Value;
+  readonly microBatchSize: number;
+  readonly sequenceLength: number;
+  readonly seed: number;
+  readonly recomputeActivations?: Recomputation;
+  readonly mostMicroBatches?: number;
+}
+
+export interface Pipeline {
+  /**
+   * Forward and backward passes of this rank's micro-batches, after which its gradients are the average over those of
+   * all data ranks but for what the others have to add.
+   *
+   * @returns each one's scalars, on the last stage
+   */
+  forwardBackward(microBatches: readonly Batch[], iteration: number): Promise<Scalars[]>;
+  /** @returns scalars on the last stage */
+  evaluate(batch: Batch): Promise<Scalars>;
+  readEvaluated(name: string): Promise<HostArray>;
+}
+
+export async function createPipeline(options: PipelineOptions): Promise<Pipeline> {
+  const { engine, ranks, place, blocks, evaluationBlocks = blocks, parameters, hidden, seed } = options;
+  const { recomputeActivations, mostMicroBatches = place.stages } = options;
+  const { mesh } = ranks;
+  const run = {
+    batchSize: options.microBatchSize,
+    sequenceLength: options.sequenceLength,
+    tensor: tensorParallel(ranks),
+  };
+  const dropoutKey = input('dropout_key', [2], 'int32');
+  const schedules = [place.stages, mostMicroBatches].map((count) => pipelineSchedule(place, count));
+  const openChunk = async ({ first, blocks: own }: StageBlocks, chunk: number) => {
+    const slots = Math.max(...schedules.map((schedule) => mostInFlight(schedule, chunk)));
+    const chain = await createTrainingChain({
+      ...{ engine, blocks: own, parameters, hidden, slots },
+      run: { ...run, dropoutKey },
+      ...(recomputeActivations && { recomputation: recomputeActivations }),
+    });
+    return { first, slots, chain, before: before(place, chunk), after: after(place, chunk) };
+  };
+  const chunks = await Promise.all(stageBlocks(blocks, place).map(openChunk));
+  let evaluation: Promise<EvaluationChain[]> | undefined;
+
+  const stages = engine.group('pipeline');
+  type Neighbour = { readonly stage: number } | undefined;
+  const send = (buffer: Buffer, to: Neighbour) => to && stages.send(buffer, to.stage);
+  const receive = (buffer: Buffer, from: Neighbour) => from && stages.receive(buffer, from.stage);
+
+  return {
+    async forwardBackward(microBatches, iteration) {
+      const accumulated = new Set<string>();
+      const scale = 1 / (microBatches.length * mesh.data);
+      const all: Scalars[] = [];
+      for (const { pass, microBatch, chunk } of pipelineSchedule(place, microBatches.length)) {
+        const { first, slots, chain, before, after } = chunks[chunk]!;
+        const slot = microBatch % slots;
+        if (pass === 'forward') {
+          await receive(chain.input(slot), before);
+          const number = microBatch * mesh.data + ranks.place.data;
+          await chain.forward(slot, microBatches[microBatch]!, (block) =>
+            randomKey(seed, 'dropout', iteration, number, first + block),
+          );
+          if (after) await send(chain.output(slot), after);
+          else all.push(await chain.scalars());
+        } else {
+          await receive(chain.outputGradient, after);
+          await chain.backward(slot, scale, accumulated);
+          await send(chain.inputGradient, before);
+        }
+      }
+      return all;
+    },
+    async evaluate(batch) {
+      evaluation ??= openEvaluation();
+      let scalars: Scalars = {};
+      for (const [i, chain] of (await evaluation).entries()) {
+        const { before, after } = chunks[i]!;
+        await receive(chain.input, before);
+        await chain.forward(batch);
+        if (after) await send(chain.output, after);
+        else scalars = await chain.scalars();
+      }
+      return scalars;
+    },
+    async readEvaluated(name) {
+      if (!evaluation) throw new Error('nothing was evaluated');
+      return (await evaluation).at(-1)!.read(name);
+    },
+  };
+
+  /** Chains that are made when they are first needed. */
+  async function openEvaluation(): Promise<EvaluationChain[]> {
+    const chains = [];
+    for (const { blocks: own } of stageBlocks(evaluationBlocks, place))
+      chains.push(await createEvaluationChain({ engine, blocks: own, parameters, hidden, run }));
+    return chains;
+  }
+}
