@@ -69,6 +69,7 @@ export function pretrainCommand(): Command {
     .option('--hidden-dropout <p>', 'probability (default: 0.1)', nonNegativeNumber)
     .option('--attention-dropout <p>', 'probability (default: 0.1)', nonNegativeNumber)
     .option('--tensor-model-parallel-size <n>', 'ranks that each matrix is split over', positiveInteger, 1)
+    .option('--sequence-parallel', 'share layer norms and dropout among these ranks too')
     .option('--pipeline-model-parallel-size <n>', 'ranks that share the layers', positiveInteger, 1)
     .option(
       '--num-layers-per-virtual-pipeline-stage <n>',

@@ -116,7 +116,10 @@ export function forwardBackward(
   };
 }
 
-/** Leaves are at hand again, views cost nothing, and masks and one-hot rows cost less to make again than to keep. */
+/**
+ * Leaves are at hand again, views cost nothing, masks and one-hot rows cost less to make again than to keep, and what is
+ * gathered would be kept by all ranks (arXiv 2205.05198, section 4.2.2).
+ */
 function isWorthSaving({ op }: Value): boolean {
   return ![
     'input',
@@ -128,6 +131,7 @@ function isWorthSaving({ op }: Value): boolean {
     'stopGradient',
     'dropoutMask',
     'oneHot',
+    'allGather',
   ].includes(op);
 }
 

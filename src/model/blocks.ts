@@ -2,7 +2,7 @@
  * A model for training: a chain of blocks, each a program of its own, so that equal layers share one
  * program and what is kept between forward and backward is chosen block by block.
  */
-import { multiplyDimensions } from '../graph/dimension.js';
+import { knownSize, multiplyDimensions } from '../graph/dimension.js';
 import { add, divide, gather, input, maximum } from '../graph/functions.js';
 import type { Value } from '../graph/value.js';
 import { firstPosition } from './body.js';
@@ -16,12 +16,12 @@ import {
   sequenceRelationshipParameters,
 } from './heads.js';
 import { textInputs } from './inputs.js';
-import { layerParameters, norm, transformerLayer } from './layer.js';
+import { layerParameters, normOfRows, transformerLayer } from './layer.js';
 import { labelledLoss } from './losses.js';
 import { additiveMask } from './masks.js';
 import { layerNormParameters, parameterInputs, type ParameterTree } from './parameters.js';
 import type { Run } from './run.js';
-import { linear, vocabParallelFirstChoice } from './tensor-parallel.js';
+import { gatherRows, linear, vocabParallelFirstChoice } from './tensor-parallel.js';
 
 export interface Block {
   /** Blocks of one kind have one program. */
@@ -30,7 +30,7 @@ export interface Block {
   readonly prefix: string;
   readonly parameters: ParameterTree;
   /**
-   * @param hidden what the block before gave, [batch · sequence, hidden]
+   * @param hidden what the block before gave, [batch · sequence, hidden] or this rank's rows of it
    * @returns `hidden` for the next block, or of the last block `loss` and other scalars
    */
   readonly outputs: (run: Run, hidden: Value) => Readonly<Record<string, Value>>;
@@ -105,7 +105,7 @@ function pretrainingHeadsBlock(
     parameters,
     outputs: (run, hidden) => {
       const { bert, cls } = parameterInputs(parameters, run.tensor.size);
-      const last = norm(hidden, bert.encoder.ln, config);
+      const last = gatherRows(normOfRows(hidden, bert.encoder.ln, config, run), run.tensor);
       const masked = gather(last, input('prediction_positions', [predictionCount], 'int32'));
       const labels = input('prediction_labels', [predictionCount], 'int32');
       const table = bert.embeddings.word_embeddings.weight;
@@ -135,6 +135,7 @@ function predictedWords(logits: Value, { tensor }: Run): Readonly<Record<string,
 }
 
 /** The value that a block takes from the one before it. */
-export function hiddenInput(config: TransformerConfig, { batchSize, sequenceLength }: Run): Value {
-  return input('hidden', [multiplyDimensions(batchSize, sequenceLength), config.hidden_size]);
+export function hiddenInput(config: TransformerConfig, { batchSize, sequenceLength, tensor }: Run): Value {
+  const rows = multiplyDimensions(batchSize, sequenceLength);
+  return input('hidden', [tensor.sharesRows ? knownSize(rows) / tensor.size : rows, config.hidden_size]);
 }

@@ -3,8 +3,8 @@ import { knownSize, multiplyDimensions } from '../graph/dimension.js';
 import type { Value } from '../graph/value.js';
 import type { TransformerConfig } from './config.js';
 import { embeddingParameters, vocabParallelEmbeddingParameters, type ValuesOf } from './parameters.js';
-import { dropout, type Run } from './run.js';
-import { vocabParallelEmbedding } from './tensor-parallel.js';
+import { dropout, rowsAxis, type Run } from './run.js';
+import { takeOwnRows, vocabParallelEmbedding } from './tensor-parallel.js';
 
 export function embeddingsParameters(config: TransformerConfig) {
   const { hidden_size, initializer_range: range } = config;
@@ -35,7 +35,7 @@ export interface TextInputs {
   readonly position_ids?: Value | undefined;
 }
 
-/** Word + type + position, with no layer norm → [batch · sequence, hidden] */
+/** Word + type + position, with no layer norm → [batch · sequence, hidden], or this rank's rows of it */
 export function embeddings(
   { input_ids, inputs_embeds, token_type_ids, position_ids }: TextInputs,
   tables: EmbeddingsValues,
@@ -52,7 +52,8 @@ export function embeddings(
       : words;
   const placed =
     config.position_embedding_type === 'absolute' ? addPositions(typed, position_ids, tables, run) : typed;
-  return dropout(placed, config.embd_pdrop ?? config.hidden_dropout_prob, 'embeddings', run);
+  const rate = config.embd_pdrop ?? config.hidden_dropout_prob;
+  return dropout(takeOwnRows(placed, run.tensor), rate, 'embeddings', run, rowsAxis(run));
 }
 
 /** @param x [batch · sequence, hidden] */

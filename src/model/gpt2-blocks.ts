@@ -13,11 +13,11 @@ import {
   gpt2LayerParameters,
   gpt2Logits,
 } from './gpt2.js';
-import { norm, transformerLayer } from './layer.js';
+import { normOfRows, transformerLayer } from './layer.js';
 import { labelledLossByRows } from './losses.js';
 import { triangularMask } from './masks.js';
 import { layerNormParameters, parameterInputs } from './parameters.js';
-import { copyToTensorParallel } from './tensor-parallel.js';
+import { enterTensorParallel } from './tensor-parallel.js';
 
 /**
  * `GPT2LMHeadModel` for training. Its inputs are `input_ids`, int32 [batch, sequence], texts without padding, and `labels`,
@@ -73,7 +73,7 @@ function headBlock(config: TransformerConfig): Block {
     outputs: (run, hidden) => {
       const { transformer, lm_head } = parameterInputs(parameters, run.tensor.size);
       const table = (lm_head ?? transformer.wte).weight;
-      const last = copyToTensorParallel(norm(hidden, transformer.ln_f, config), run.tensor);
+      const last = enterTensorParallel(normOfRows(hidden, transformer.ln_f, config, run), run.tensor);
       const labels = input('labels', [multiplyDimensions(run.batchSize, run.sequenceLength)], 'int32');
       const score = (rows: Value) => gpt2Logits(rows, table);
       const width = config.vocab_size / run.tensor.size;

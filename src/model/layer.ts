@@ -20,8 +20,15 @@ import {
   rowParallelParameters,
   type LayerNormValues,
 } from './parameters.js';
-import { dropout, type Run } from './run.js';
-import { copyToTensorParallel, linear, rowParallelLinear, type LinearValues } from './tensor-parallel.js';
+import { dropout, rowsAxis, type Run } from './run.js';
+import {
+  appliedToRows,
+  copyToTensorParallel,
+  enterTensorParallel,
+  linear,
+  rowParallelLinear,
+  type LinearValues,
+} from './tensor-parallel.js';
 
 /** What adds to the residual stream starts smaller the deeper the model is (Megatron-LM's scaled init). */
 export const scaledDeviation = ({ initializer_range, num_hidden_layers }: TransformerConfig) =>
@@ -50,6 +57,14 @@ export interface LayerValues {
 
 export const norm = (x: Value, { weight, bias }: LayerNormValues, { layer_norm_eps }: TransformerConfig) =>
   layerNorm(x, weight, bias, layer_norm_eps);
+
+/** Of what is between the split matrices. */
+export const normOfRows = (
+  x: Value,
+  { weight, bias }: LayerNormValues,
+  config: TransformerConfig,
+  { tensor }: Run,
+) => norm(x, { weight: appliedToRows(weight, tensor), bias: appliedToRows(bias, tensor) }, config);
 
 /** What a decoder's layer kept of earlier tokens and of the encoder. */
 export interface LayerCache {
@@ -102,18 +117,24 @@ export function transformerLayer(
   const select = selection?.take ?? ((rows: Value) => rows);
   const length = selection?.count ?? run.sequenceLength;
 
-  const input = copyToTensorParallel(norm(x, layer.attention.ln, config), run.tensor);
+  const input = enterTensorParallel(normOfRows(x, layer.attention.ln, config, run), run.tensor);
   const { query, ...projected } = projections(input, layer.attention.self, select);
   const self = extend(past?.self, keyValue(projected, run.sequenceLength, config, run));
   const own = attention(query, length, self, context, layer.attention, config, run, 'attention');
-  const attended = add(select(x), dropout(own.output, rate, 'attention.output', run));
+  const attended = add(select(x), dropout(own.output, rate, 'attention.output', run, rowsAxis(run)));
 
   const cross = encoder && crossAttention(attended, length, layer, encoder, past?.cross, config, run);
   const middle = cross ? add(attended, dropout(cross.output, rate, 'crossattention.output', run)) : attended;
   return {
     hidden: add(
       middle,
-      dropout(mlp(norm(middle, layer.ln, config), layer, config, run), rate, 'output', run),
+      dropout(
+        mlp(normOfRows(middle, layer.ln, config, run), layer, config, run),
+        rate,
+        'output',
+        run,
+        rowsAxis(run),
+      ),
     ),
     attentions: own.probabilities,
     crossAttentions: cross?.probabilities,
@@ -144,6 +165,6 @@ function crossAttention(
 
 /** The first matrix is split by columns (f before it), the second by rows (g after it). */
 function mlp(x: Value, layer: LayerValues, { hidden_act }: TransformerConfig, { tensor }: Run): Value {
-  const hidden = linear(copyToTensorParallel(x, tensor), layer.intermediate.dense);
+  const hidden = linear(enterTensorParallel(x, tensor), layer.intermediate.dense);
   return rowParallelLinear(activations[hidden_act](hidden), layer.output.dense, tensor);
 }

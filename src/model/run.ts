@@ -5,6 +5,11 @@ import { knownShape, type Group, type Value } from '../graph/value.js';
 /** This rank's place among those that hold the parts of a model's matrices. */
 export interface TensorParallel extends Group {
   readonly rank: number;
+  /**
+   * Sequence parallelism (arXiv 2205.05198, section 4.2.2): between the split matrices each rank has some of the rows
+   * [batch · sequence, hidden] only, as equal parts, and computes layer norms, dropout and sums for these.
+   */
+  readonly sharesRows?: boolean;
 }
 
 export const singleRank: TensorParallel = { group: 'tensor', size: 1, rank: 0 };
@@ -19,6 +24,9 @@ export interface Run {
   /** int32[2], drawn anew for each forward pass; without it nothing is dropped. */
   readonly dropoutKey?: Value;
 }
+
+/** The axis along which a rank has a part of what is between the split matrices. */
+export const rowsAxis = ({ tensor }: Run) => (tensor.sharesRows ? 0 : undefined);
 
 /**
  * Zeroes elements with probability `rate` and scales up the others.

@@ -1,7 +1,9 @@
 /** The paper's section 3 and Megatron-LM's `mpu`: matrices split over ranks, and the two conjugate operators f and g. */
 import {
   add,
+  allGather,
   allReduce,
+  concat,
   copyToParallel,
   divide,
   equal,
@@ -12,8 +14,10 @@ import {
   max,
   multiply,
   oneHot,
+  reduceScatter,
   reshape,
   select,
+  slice,
   stopGradient,
   subtract,
   sum,
@@ -26,6 +30,34 @@ import type { TensorParallel } from './run.js';
 export const copyToTensorParallel = (x: Value, tensor: TensorParallel) => copyToParallel(x, tensor);
 /** g: all-reduce forward, identity backward. */
 export const reduceFromTensorParallel = (x: Value, tensor: TensorParallel) => allReduce(x, tensor);
+
+/** f before a layer's split matrices; where ranks share the rows, g̅: all-gather forward, reduce-scatter backward. */
+export const enterTensorParallel = (x: Value, tensor: TensorParallel) =>
+  tensor.sharesRows ? allGather(x, tensor, 0) : copyToTensorParallel(x, tensor);
+/** g after them; where ranks share the rows, its transpose. */
+export const leaveTensorParallel = (x: Value, tensor: TensorParallel) =>
+  tensor.sharesRows ? reduceScatter(x, tensor, 0) : reduceFromTensorParallel(x, tensor);
+
+/** A parameter that each rank applies to its rows: its gradient is the sum of what comes of them. */
+export const appliedToRows = (parameter: Value, tensor: TensorParallel) =>
+  tensor.sharesRows ? copyToTensorParallel(parameter, tensor) : parameter;
+
+/** This rank's rows of what all ranks have computed. */
+export function takeOwnRows(x: Value, tensor: TensorParallel): Value {
+  if (!tensor.sharesRows) return x;
+  const count = knownSize(x.shape[0]!) / tensor.size;
+  return slice(copyToTensorParallel(x, tensor), 0, tensor.rank * count, (tensor.rank + 1) * count);
+}
+
+/** All rows, for what every rank computes alike: then each has the whole gradient of its own rows already. */
+export function gatherRows(own: Value, tensor: TensorParallel): Value {
+  if (!tensor.sharesRows) return own;
+  const all = stopGradient(allGather(own, tensor, 0));
+  const [count, total] = [own, all].map(({ shape }) => knownSize(shape[0]!)) as [number, number];
+  const start = tensor.rank * count;
+  const others = (from: number, to: number) => (from < to ? [slice(all, 0, from, to)] : []);
+  return concat([...others(0, start), own, ...others(start + count, total)], 0);
+}
 
 export interface LinearValues {
   /** [out, in], or of a Conv1D [in, out] */
@@ -45,7 +77,7 @@ export function linear(x: Value, values: LinearValues): Value {
 
 /** x is this rank's columns of the input; the bias, which every rank holds, is added once, after g. */
 export function rowParallelLinear(x: Value, values: LinearValues, tensor: TensorParallel): Value {
-  return add(reduceFromTensorParallel(product(x, values), tensor), values.bias);
+  return add(leaveTensorParallel(product(x, values), tensor), appliedToRows(values.bias, tensor));
 }
 
 /** Where this rank's part of the vocabulary starts. */

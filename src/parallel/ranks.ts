@@ -9,10 +9,14 @@ export interface Ranks {
 }
 
 /** The group that shares each layer's matrices, as a model's graph names it. */
-export const tensorParallel = ({ mesh, place }: Pick<Ranks, 'mesh' | 'place'>) => ({
+export const tensorParallel = (
+  { mesh, place }: Pick<Ranks, 'mesh' | 'place'>,
+  { sequenceParallel = false } = {},
+) => ({
   group: 'tensor' satisfies GroupName,
   size: mesh.tensor,
   rank: place.tensor,
+  sharesRows: sequenceParallel && mesh.tensor > 1,
 });
 
 /** One rank that is all there is. */

@@ -13,6 +13,8 @@ export interface MeshOptions {
   readonly dataParallelSize?: number;
   /** Gives each stage several parts of so many layers, which are interleaved. */
   readonly numLayersPerVirtualPipelineStage?: number;
+  /** Tensor ranks share the rows of what is between the split matrices: less memory, as much communication. */
+  readonly sequenceParallel?: boolean;
   /** Each data rank keeps and updates its share of the optimizer's state. */
   readonly useDistributedOptimizer?: boolean;
 }
@@ -47,6 +49,18 @@ export function resolveChunks(
       `layers of a virtual pipeline stage: expected a divisor of the ${perStage} layers of each stage (${layers} layers, ${pipeline} stages), found ${perChunk}`,
     );
   return perStage / perChunk;
+}
+
+/** @throws InputError where rows cannot be shared out */
+export function checkSequenceParallel(
+  { sequenceParallel = false }: MeshOptions,
+  { tensor }: Mesh,
+  rows: number,
+): void {
+  if (sequenceParallel && rows % tensor !== 0)
+    throw new InputError(
+      `sequence parallelism: expected a micro-batch of a multiple of ${tensor} tokens, found ${rows}`,
+    );
 }
 
 /** @throws InputError where batches cannot be shared out, saying what would work */

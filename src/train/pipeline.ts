@@ -28,6 +28,7 @@ export interface PipelineOptions {
   readonly microBatchSize: number;
   readonly sequenceLength: number;
   readonly seed: number;
+  readonly sequenceParallel?: boolean;
   readonly recomputeActivations?: Recomputation;
   readonly mostMicroBatches?: number;
 }
@@ -52,7 +53,7 @@ export async function createPipeline(options: PipelineOptions): Promise<Pipeline
   const run = {
     batchSize: options.microBatchSize,
     sequenceLength: options.sequenceLength,
-    tensor: tensorParallel(ranks),
+    tensor: tensorParallel(ranks, options),
   };
   const dropoutKey = input('dropout_key', [2], 'int32');
   const schedules = [place.stages, mostMicroBatches].map((count) => pipelineSchedule(place, count));

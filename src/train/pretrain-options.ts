@@ -3,7 +3,7 @@ import type { MegatronBertConfig, TransformerConfig } from '../model/config.js';
 import type { Gpt2Config } from '../model/gpt2-config.js';
 import type { Mesh } from '../parallel/mesh.js';
 import type { AnyTokenizer } from '../text/tokenizer-json.js';
-import { checkBatches, resolveChunks, type MeshOptions } from './mesh-options.js';
+import { checkBatches, checkSequenceParallel, resolveChunks, type MeshOptions } from './mesh-options.js';
 import { resolveOptimizer, type OptimizerChoice } from './optimizer.js';
 import type { PretrainEvent } from './events.js';
 import type { PretrainTask } from './pretrain-rank.js';
@@ -200,6 +200,7 @@ export function resolveTask(
   };
   const chunks = resolveChunks(options, mesh, config);
   checkBatches(batches, mesh, chunks);
+  checkSequenceParallel(options, mesh, microBatchSize * sequenceLength);
   return {
     config,
     samples: sampleOptions(options, tokenizer, sequenceLength, seed),
@@ -216,6 +217,7 @@ export function resolveTask(
     },
     optimizer: resolveOptimizer(options),
     recomputeActivations,
+    sequenceParallel: options.sequenceParallel ?? false,
     chunks,
     sharesOptimizer: options.useDistributedOptimizer === true && mesh.data > 1,
     threads,

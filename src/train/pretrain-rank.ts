@@ -44,6 +44,7 @@ export interface PretrainTask {
   readonly schedule: LearningRateSchedule;
   readonly optimizer: OptimizerOptions;
   readonly recomputeActivations: Recomputation;
+  readonly sequenceParallel: boolean;
   /** Parts of the model that each pipeline stage has. */
   readonly chunks: number;
   /** Whether data ranks share the optimizer's state. */
@@ -214,19 +215,25 @@ async function openTrainer(
   const { config, samples, optimizer, schedule, resumed, loaded } = task;
   const { microBatchSize, globalBatchSize } = task.batches;
   const { sequenceLength, seed } = samples;
+  const run = {
+    batchSize: microBatchSize,
+    sequenceLength,
+    tensor: tensorParallel(ranks, task),
+  };
   const { iteration = 0, skipped_iterations = 0, recent_losses = [] } = resumed?.manifest ?? {};
   const trainer = await createTrainer({
     engine,
     ranks,
     blocks,
     evaluationBlocks,
-    hidden: hiddenInput(config, { batchSize: microBatchSize, sequenceLength, tensor: tensorParallel(ranks) }),
+    hidden: hiddenInput(config, run),
     microBatchSize,
     sequenceLength,
     optimizer,
     schedule,
     seed,
     recomputeActivations: task.recomputeActivations,
+    sequenceParallel: task.sequenceParallel,
     chunks: task.chunks,
     mostMicroBatches: globalBatchSize / microBatchSize / ranks.mesh.data,
     sharesOptimizer: task.sharesOptimizer,

@@ -26,6 +26,8 @@ export interface TrainerOptions {
   readonly optimizer: OptimizerOptions;
   readonly schedule: LearningRateSchedule;
   readonly recomputeActivations?: Recomputation;
+  /** Tensor ranks share the rows of what is between the split matrices; `hidden` is then a rank's rows. */
+  readonly sequenceParallel?: boolean;
   /** Parts of the model that each pipeline stage has, interleaved; 1 by default. */
   readonly chunks?: number;
   /** The most micro-batches that a step has on this rank; as many as there are stages by default. */

@@ -1,4 +1,4 @@
-// One rank of test/replicas.test.ts: trains a few steps of a MegatronBERT or a GPT-2, and returns what every rank should
+// One rank of test/replicas.test.ts and test/mesh.test.ts: trains a few steps of a MegatronBERT or a GPT-2, and returns what every rank should
 // have alike.
 import { openEngine } from '../../dist/engine/node.js';
 import { hiddenInput, pretrainingBlocks } from '../../dist/model/blocks.js';
@@ -45,10 +45,12 @@ const models = {
 
 await runRank(async (task, ranks) => {
   const { config: fields, steps, microBatches = 1, recomputeActivations, optimizer, folder } = task;
+  const { chunks = 1, sharesOptimizer = false, sequenceParallel = false } = task;
+  const { mesh, place } = ranks;
   const { readConfig, blocks, batch } = models[fields.model_type ?? 'megatron-bert'];
   const config = readConfig(fields);
   const engine = openEngine({ threads: 1, groups: ranks.groups });
-  const tensor = tensorParallel(ranks);
+  const tensor = tensorParallel(ranks, task);
   const own = blocks(config);
   const trainer = await createTrainer({
     engine,
@@ -67,13 +69,21 @@ await runRank(async (task, ranks) => {
     },
     seed: 1,
     recomputeActivations,
+    sequenceParallel,
+    chunks,
+    mostMicroBatches: microBatches / mesh.data,
+    sharesOptimizer,
   });
   await initializeParameters(engine, trainer.parameters, 1);
 
   const norms = [];
   const losses = [];
   for (let step = 0; step < steps; step++) {
-    const { gradientNorm, scalars } = await trainer.step(Array(microBatches).fill(batch(step, config)));
+    const { gradientNorm, scalars } = await trainer.step(
+      Array.from({ length: microBatches / mesh.data }, (_, i) =>
+        batch(`${step}.${i * mesh.data + place.data}`, config),
+      ),
+    );
     norms.push(gradientNorm);
     losses.push(scalars.loss);
   }
@@ -91,7 +101,7 @@ await runRank(async (task, ranks) => {
       folder,
       engine,
       trainer.parameters,
-      stagedParameters(own, { stages: 1, chunks: 1 }),
+      stagedParameters(own, { stages: mesh.pipeline, chunks }),
       ranks,
     );
   const last = batch(steps, config);
