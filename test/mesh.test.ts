@@ -19,6 +19,7 @@ interface Result {
 interface Division {
   readonly chunks?: number;
   readonly sharesOptimizer?: boolean;
+  readonly sequenceParallel?: boolean;
 }
 
 const steps = 30;
@@ -32,7 +33,15 @@ const models = {
     blocks: (config: object) => pretrainingBlocks(megatronBertConfig(config), { predictionCount: 3 }),
   },
   'GPT-2': {
-    config: { model_type: 'gpt2', vocab_size: 64, n_embd: 16, n_layer: 8, n_head: 4, n_inner: 32, n_positions: 8 },
+    config: {
+      model_type: 'gpt2',
+      vocab_size: 64,
+      n_embd: 16,
+      n_layer: 8,
+      n_head: 4,
+      n_inner: 32,
+      n_positions: 8,
+    },
     blocks: (config: object) => gpt2Blocks(gpt2Config(config)),
   },
 };
@@ -45,6 +54,7 @@ const divisions = meshes.flatMap((mesh): [Mesh, Division][] => [
   [mesh, {}],
   ...(mesh.pipeline > 1 ? [[mesh, { chunks: 2 }] as [Mesh, Division]] : []),
   ...(mesh.data > 1 ? [[mesh, { sharesOptimizer: true }] as [Mesh, Division]] : []),
+  ...(mesh.tensor > 1 ? [[mesh, { sequenceParallel: true }] as [Mesh, Division]] : []),
 ]);
 
 describe.each(Object.entries(models))('%s', (_, { config, blocks }) => {
@@ -56,15 +66,21 @@ describe.each(Object.entries(models))('%s', (_, { config, blocks }) => {
     });
   const whole = run({ tensor: 1, pipeline: 1, data: 1 });
 
-  test.each(divisions)('%o, %o', async (mesh, { chunks = 1, sharesOptimizer = false }) => {
+  test.each(divisions)('%o, %o', async (mesh, division) => {
+    const { chunks = 1 } = division;
     const [expected] = await whole;
-    const ranks = await run(mesh, { chunks, sharesOptimizer });
+    const ranks = await run(mesh, division);
     const last = ranks[rankAt({ tensor: 0, data: 0, pipeline: mesh.pipeline - 1 }, mesh)]!;
     expected!.losses.forEach((loss, step) => {
       expect(Math.abs(last.losses[step]! / loss - 1), `loss of step ${step}`).toBeLessThan(1e-5);
-      expect(Math.abs(last.norms[step]! / expected!.norms[step]! - 1), `norm of step ${step}`).toBeLessThan(1e-4);
+      expect(Math.abs(last.norms[step]! / expected!.norms[step]! - 1), `norm of step ${step}`).toBeLessThan(
+        1e-4,
+      );
     });
-    for (const { name, declaration, stage } of stagedParameters(blocks(config), { stages: mesh.pipeline, chunks })) {
+    for (const { name, declaration, stage } of stagedParameters(blocks(config), {
+      stages: mesh.pipeline,
+      chunks,
+    })) {
       const { value } = expected!.own[name]!;
       for (let data = 0; data < mesh.data; data++) {
         const found = new Float32Array(value.length);
@@ -73,7 +89,8 @@ describe.each(Object.entries(models))('%s', (_, { config, blocks }) => {
           placePart(own[name]!.value, layoutOf(declaration, mesh.tensor, tensor), found);
         }
         // the gradient of the keys' biases is rounding alone, of which Adam makes steps of ordinary size
-        if (!/key\.bias|c_attn\.bias/.test(name)) expect(relativeError(found, value), name).toBeLessThan(1e-4);
+        if (!/key\.bias|c_attn\.bias/.test(name))
+          expect(relativeError(found, value), name).toBeLessThan(1e-4);
       }
     }
   });

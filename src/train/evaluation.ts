@@ -44,7 +44,12 @@ export async function evaluateBatches(
     if (batch.prediction_positions && samples.length < toldSamples)
       samples.push(...(await readPredictions(trainer, batch, sequenceLength)));
   }
-  const [loss, correct, count, inOrder] = (await sumOver(groups.data, sums)) as [number, number, number, number];
+  const [loss, correct, count, inOrder] = (await sumOver(groups.data, sums)) as [
+    number,
+    number,
+    number,
+    number,
+  ];
   const order_accuracy = inOrder / (batches.length * microBatchSize);
   return {
     loss: loss / count,

@@ -9,7 +9,9 @@ import { stageBlocks } from './stages.js';
 export function tiedParameters(blocks: readonly Block[], stages: number, chunks: number): string[] {
   if (stages === 1) return [];
   const namesOf = (stage: number) => [
-    ...declaredParameters(stageBlocks(blocks, { stage, stages, chunks }).flatMap((chunk) => chunk.blocks)).keys(),
+    ...declaredParameters(
+      stageBlocks(blocks, { stage, stages, chunks }).flatMap((chunk) => chunk.blocks),
+    ).keys(),
   ];
   const last = new Set(namesOf(stages - 1));
   return namesOf(0).filter((name) => last.has(name));

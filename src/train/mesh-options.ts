@@ -42,7 +42,9 @@ export function resolveChunks(
     );
   if (perChunk === undefined) return 1;
   if (pipeline === 1)
-    throw new InputError('layers of a virtual pipeline stage: expected a pipeline-parallel size of 2 or more, found 1');
+    throw new InputError(
+      'layers of a virtual pipeline stage: expected a pipeline-parallel size of 2 or more, found 1',
+    );
   const perStage = layers / pipeline;
   if (!Number.isInteger(perChunk) || perChunk < 1 || perStage % perChunk !== 0)
     throw new InputError(

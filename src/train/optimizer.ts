@@ -74,7 +74,10 @@ export async function gradientNorm(
 ): Promise<number> {
   let squares = 0;
   for (const [name, { declaration, updated }] of parameters)
-    if ((declaration.partition !== undefined || place.tensor === 0) && (place.pipeline === 0 || !isTied(name)))
+    if (
+      (declaration.partition !== undefined || place.tensor === 0) &&
+      (place.pipeline === 0 || !isTied(name))
+    )
       squares += await engine.sumOfSquares(updated.gradient);
   const total = Float32Array.of(squares);
   await (isShared(buckets) ? groups.world : groups.model).allReduce(total, 'sum');

@@ -91,7 +91,11 @@ export function allocateParameters(
       });
     }
     const own = (buffer: Buffer) => engine.view(buffer, shareStart, [share]);
-    return { values, gradients, ...(shares.size > 1 && { share: { values: own(values), gradients: own(gradients) } }) };
+    return {
+      values,
+      gradients,
+      ...(shares.size > 1 && { share: { values: own(values), gradients: own(gradients) } }),
+    };
   });
   return { parameters, buckets };
 }

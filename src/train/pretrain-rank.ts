@@ -86,125 +86,123 @@ export interface PretrainRankResult {
   readonly test?: Evaluation;
 }
 
-await runRank<PretrainTask, PretrainRankEvent, PretrainRankResult>(
-  async (task, ranks, reportFromRank) => {
-    const { samples, batches, trainIterations, resumed, chunks } = task;
-    const { microBatchSize } = batches;
-    const { mesh, place, groups } = ranks;
-    // the loss is known on the last stage
-    const isReporter = isDeepStrictEqual(place, reporterOf(mesh));
-    const report = (event: PretrainRankEvent) => {
-      if (isReporter) reportFromRank(event);
-    };
-    const engine = openEngine({ threads: task.threads, groups });
-    const peakFlops = await measurePeakFlops(engine, groups.world);
-    const objective = createObjective(task.config, samples, microBatchSize);
-    const { predictionCount } = objective;
-    const trainer = await openTrainer(task, objective, engine, ranks);
-    const evaluateOn = async (prepared: PreparedSamples) => {
-      const text = await objective.openBatches(prepared);
-      const all = Array.from({ length: task.evaluationBatches }, (_, i) =>
-        text.batch(i * microBatchSize, microBatchSize),
-      );
-      text.close();
-      return evaluateBatches(trainer, all, {
-        vocabSize: task.config.vocab_size,
-        ranks,
-        microBatchSize,
-        sequenceLength: samples.sequenceLength,
-      });
-    };
-    const evaluate = async (iteration: number) => {
-      const { samples: predicted, ...evaluation } = await evaluateOn(task.data.heldOut);
-      report({ kind: 'evaluation', iteration, ...evaluation });
-      if (predicted.length > 0) report({ kind: 'predicted', iteration, samples: predicted });
-    };
-    const atStart = resumed?.manifest.consumed_samples ?? 0;
-    let consumed = atStart;
-    let snapshot: Snapshot | undefined;
-    const save = async () => {
-      // data ranks have the same, but for what they share
-      if (place.data > 0 && !task.sharesOptimizer) return;
-      snapshot ??= createSnapshot(trainer.parameters, optimizers[task.optimizer.optimizer].moments, {
-        tensor: place.tensor,
-        pipeline: place.pipeline,
-        share: place.data,
-      });
-      await takeSnapshot(engine, trainer.parameters, snapshot);
-      reportFromRank({
-        kind: 'snapshot',
-        completed: trainer.completed(),
-        consumedSamples: consumed,
-        snapshot,
-      });
-    };
+await runRank<PretrainTask, PretrainRankEvent, PretrainRankResult>(async (task, ranks, reportFromRank) => {
+  const { samples, batches, trainIterations, resumed, chunks } = task;
+  const { microBatchSize } = batches;
+  const { mesh, place, groups } = ranks;
+  // the loss is known on the last stage
+  const isReporter = isDeepStrictEqual(place, reporterOf(mesh));
+  const report = (event: PretrainRankEvent) => {
+    if (isReporter) reportFromRank(event);
+  };
+  const engine = openEngine({ threads: task.threads, groups });
+  const peakFlops = await measurePeakFlops(engine, groups.world);
+  const objective = createObjective(task.config, samples, microBatchSize);
+  const { predictionCount } = objective;
+  const trainer = await openTrainer(task, objective, engine, ranks);
+  const evaluateOn = async (prepared: PreparedSamples) => {
+    const text = await objective.openBatches(prepared);
+    const all = Array.from({ length: task.evaluationBatches }, (_, i) =>
+      text.batch(i * microBatchSize, microBatchSize),
+    );
+    text.close();
+    return evaluateBatches(trainer, all, {
+      vocabSize: task.config.vocab_size,
+      ranks,
+      microBatchSize,
+      sequenceLength: samples.sequenceLength,
+    });
+  };
+  const evaluate = async (iteration: number) => {
+    const { samples: predicted, ...evaluation } = await evaluateOn(task.data.heldOut);
+    report({ kind: 'evaluation', iteration, ...evaluation });
+    if (predicted.length > 0) report({ kind: 'predicted', iteration, samples: predicted });
+  };
+  const atStart = resumed?.manifest.consumed_samples ?? 0;
+  let consumed = atStart;
+  let snapshot: Snapshot | undefined;
+  const save = async () => {
+    // data ranks have the same, but for what they share
+    if (place.data > 0 && !task.sharesOptimizer) return;
+    snapshot ??= createSnapshot(trainer.parameters, optimizers[task.optimizer.optimizer].moments, {
+      tensor: place.tensor,
+      pipeline: place.pipeline,
+      share: place.data,
+    });
+    await takeSnapshot(engine, trainer.parameters, snapshot);
+    reportFromRank({
+      kind: 'snapshot',
+      completed: trainer.completed(),
+      consumedSamples: consumed,
+      snapshot,
+    });
+  };
 
-    const train = await objective.openBatches(task.data.train);
-    const { sequenceLength } = samples;
-    const flops = modelFlops(task.config, { batchSize: microBatchSize, sequenceLength, predictionCount });
-    const begun = trainer.completed().iterations;
-    if (!resumed) await evaluate(0);
-    let seconds = 0;
-    let tokensPerSecond = 0;
-    let skipped = 0;
-    for (let iteration = begun + 1, stopped = false; iteration <= trainIterations && !stopped; iteration++) {
-      const started = performance.now();
-      const count = microBatchesAt(consumed, batches);
-      const microBatches = Array.from({ length: count / mesh.data }, (_, i) =>
-        train.batch(consumed + (i * mesh.data + place.data) * microBatchSize, microBatchSize),
+  const train = await objective.openBatches(task.data.train);
+  const { sequenceLength } = samples;
+  const flops = modelFlops(task.config, { batchSize: microBatchSize, sequenceLength, predictionCount });
+  const begun = trainer.completed().iterations;
+  if (!resumed) await evaluate(0);
+  let seconds = 0;
+  let tokensPerSecond = 0;
+  let skipped = 0;
+  for (let iteration = begun + 1, stopped = false; iteration <= trainIterations && !stopped; iteration++) {
+    const started = performance.now();
+    const count = microBatchesAt(consumed, batches);
+    const microBatches = Array.from({ length: count / mesh.data }, (_, i) =>
+      train.batch(consumed + (i * mesh.data + place.data) * microBatchSize, microBatchSize),
+    );
+    const dataSeconds = (performance.now() - started) / 1000;
+    consumed += count * microBatchSize;
+    const { scalars, learningRate, gradientNorm, isSkipped } = await trainer.step(microBatches);
+    const stepSeconds = (performance.now() - started) / 1000;
+    seconds += stepSeconds;
+    tokensPerSecond = ((consumed - atStart) * sequenceLength) / seconds;
+    skipped = isSkipped ? skipped + 1 : 0;
+    report({
+      kind: 'step',
+      iteration,
+      loss: scalars.loss!,
+      lm_loss: scalars.lm_loss!,
+      ...(scalars.next_sentence_loss !== undefined && { next_sentence_loss: scalars.next_sentence_loss }),
+      learning_rate: learningRate,
+      global_batch_size: count * microBatchSize,
+      consumed_samples: consumed,
+      gradient_norm: gradientNorm,
+      ...(isSkipped && { skipped: true }),
+      seconds: stepSeconds,
+      data_seconds: dataSeconds,
+      tokens_per_second: tokensPerSecond,
+      model_flops_per_second: (count * flops) / stepSeconds,
+      peak_flops_per_second: peakFlops,
+      memory: process.memoryUsage.rss(),
+    });
+    // all ranks know; the one that reports says so, after its report
+    if (skipped > task.mostSkipped && isReporter)
+      throw new Error(
+        `${skipped} batches in a row were skipped, at last in iteration ${iteration}, where the gradient's norm is ${gradientNorm} and the loss ${scalars.loss}: try a smaller learning rate`,
       );
-      const dataSeconds = (performance.now() - started) / 1000;
-      consumed += count * microBatchSize;
-      const { scalars, learningRate, gradientNorm, isSkipped } = await trainer.step(microBatches);
-      const stepSeconds = (performance.now() - started) / 1000;
-      seconds += stepSeconds;
-      tokensPerSecond = ((consumed - atStart) * sequenceLength) / seconds;
-      skipped = isSkipped ? skipped + 1 : 0;
-      report({
-        kind: 'step',
-        iteration,
-        loss: scalars.loss!,
-        lm_loss: scalars.lm_loss!,
-        ...(scalars.next_sentence_loss !== undefined && { next_sentence_loss: scalars.next_sentence_loss }),
-        learning_rate: learningRate,
-        global_batch_size: count * microBatchSize,
-        consumed_samples: consumed,
-        gradient_norm: gradientNorm,
-        ...(isSkipped && { skipped: true }),
-        seconds: stepSeconds,
-        data_seconds: dataSeconds,
-        tokens_per_second: tokensPerSecond,
-        model_flops_per_second: (count * flops) / stepSeconds,
-        peak_flops_per_second: peakFlops,
-        memory: process.memoryUsage.rss(),
-      });
-      // all ranks know; the one that reports says so, after its report
-      if (skipped > task.mostSkipped && isReporter)
-        throw new Error(
-          `${skipped} batches in a row were skipped, at last in iteration ${iteration}, where the gradient's norm is ${gradientNorm} and the loss ${scalars.loss}: try a smaller learning rate`,
-        );
-      const isLast = iteration === trainIterations;
-      if (iteration % task.evaluationInterval === 0 || isLast) await evaluate(iteration);
-      stopped = iteration % task.exitInterval === 0 || (await anyRankStops(task, groups.world));
-      if (iteration % task.saveInterval === 0 || isLast || stopped) await save();
-    }
-    const completed = trainer.completed();
-    train.close();
-    const isComplete = completed.iterations === trainIterations;
-    if (isComplete) {
-      const declared = stagedParameters(objective.blocks, { stages: mesh.pipeline, chunks });
-      await writeWeights(task.folder, engine, trainer.parameters, declared, ranks);
-    }
-    const { test } = task.data;
-    const result = {
-      completed,
-      tokensPerSecond,
-      ...(isComplete && test && { test: await evaluateOn(test) }),
-    };
-    await engine.release();
-    return result;
-  },
-);
+    const isLast = iteration === trainIterations;
+    if (iteration % task.evaluationInterval === 0 || isLast) await evaluate(iteration);
+    stopped = iteration % task.exitInterval === 0 || (await anyRankStops(task, groups.world));
+    if (iteration % task.saveInterval === 0 || isLast || stopped) await save();
+  }
+  const completed = trainer.completed();
+  train.close();
+  const isComplete = completed.iterations === trainIterations;
+  if (isComplete) {
+    const declared = stagedParameters(objective.blocks, { stages: mesh.pipeline, chunks });
+    await writeWeights(task.folder, engine, trainer.parameters, declared, ranks);
+  }
+  const { test } = task.data;
+  const result = {
+    completed,
+    tokensPerSecond,
+    ...(isComplete && test && { test: await evaluateOn(test) }),
+  };
+  await engine.release();
+  return result;
+});
 
 async function openTrainer(
   task: PretrainTask,

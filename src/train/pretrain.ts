@@ -80,9 +80,14 @@ export async function pretrain(given: PretrainOptions): Promise<PretrainSummary>
   );
   const tensorboard = await openTensorboard(path.join(output, 'tensorboard'), resumed?.manifest.iteration);
   const records = [log, tensorboard];
-  const { completed, tokensPerSecond, test } = await runRanks(options, task, mesh, run, tokenizer, records).finally(
-    () => Promise.all(records.map((record) => record.close())),
-  );
+  const { completed, tokensPerSecond, test } = await runRanks(
+    options,
+    task,
+    mesh,
+    run,
+    tokenizer,
+    records,
+  ).finally(() => Promise.all(records.map((record) => record.close())));
   if (completed.iterations < task.trainIterations) throw new PretrainingStopped(completed.iterations, output);
 
   const { events } = log;

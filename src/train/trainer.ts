@@ -103,7 +103,9 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
     parameters,
     completed: () => ({ iterations, updates, recentLosses }),
     async step(microBatches) {
-      const scalars = await averageOverRanks(average(await pipeline.forwardBackward(microBatches, iterations)));
+      const scalars = await averageOverRanks(
+        average(await pipeline.forwardBackward(microBatches, iterations)),
+      );
       await reduceGradients(engine, allocated, ranks, tied);
       const learningRate = learningRateAt(updates, schedule);
       const norm = await gradientNorm(engine, allocated, ranks, (name) => tied.includes(name));

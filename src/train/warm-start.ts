@@ -34,7 +34,10 @@ export async function findStart(options: PretrainOptions, tokenizer: AnyTokenize
   const { load, finetune = false, resume = false, output } = options;
   if (finetune && load === undefined) throw new InputError('--finetune needs --load, and what to load');
   const own = resume ? await findCheckpoint(output, options) : undefined;
-  if (load === undefined) return { options, ...(own && { continued: { folder: output, checkpoint: own } }) };
+  if (load === undefined)
+    return own
+      ? { options: withVocabularyOf(own, options), continued: { folder: output, checkpoint: own } }
+      : { options };
   if (tokenizer.type !== 'WordPiece')
     throw new InputError('--load: expected the architecture bert; a GPT-2 goes on with --resume alone');
   if (own) return continuedFrom(output, own, options);
@@ -57,6 +60,14 @@ export async function findStart(options: PretrainOptions, tokenizer: AnyTokenize
     return continuedFrom(load, checkpoint, options);
   }
   return begunWith(load, await sourceOf(load, checkpoint, options), options, tokenizer);
+}
+
+/** The padding of its vocabulary is that of the mesh on which a run began. */
+function withVocabularyOf({ manifest }: FoundCheckpoint, options: PretrainOptions): PretrainOptions {
+  const saved = manifest.run.config as { readonly vocab_size?: unknown } | undefined;
+  return typeof saved?.vocab_size === 'number'
+    ? { ...options, config: { vocab_size: saved.vocab_size, ...options.config } }
+    : options;
 }
 
 function continuedFrom(folder: string, checkpoint: FoundCheckpoint, options: PretrainOptions): Start {

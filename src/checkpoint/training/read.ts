@@ -119,8 +119,7 @@ export async function openTrainingCheckpoint({
   }
   return {
     async read(name, parameter, moments) {
-      const wholeOf = (stored: readonly Stored[], key: string) =>
-        readWhole(stored, key, parameter, folder);
+      const wholeOf = (stored: readonly Stored[], key: string) => readWhole(stored, key, parameter, folder);
       const read: Record<string, Float32Array> = {};
       for (const moment of moments) read[moment] = await wholeOf(optimizers, `${moment}.${name}`);
       return { value: await wholeOf(models, name), moments: read };
@@ -164,11 +163,7 @@ async function readWhole(
   if (parts.length === 1) return readPart(parts[0]!, name, partShape, folder);
   const whole = new Float32Array(elementsOf(shape));
   for (const [rank, part] of parts.entries())
-    placePart(
-      await readPart(part, name, partShape, folder),
-      layoutOf(parameter, parts.length, rank),
-      whole,
-    );
+    placePart(await readPart(part, name, partShape, folder), layoutOf(parameter, parts.length, rank), whole);
   return whole;
 }
 

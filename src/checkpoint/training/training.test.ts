@@ -56,21 +56,22 @@ function statesOf(start: number, ranks: number, axis: number): PartState[] {
   return Array.from({ length: ranks }, (_, rank) => ({
     place: { tensor: rank, pipeline: 0, share: 0 },
     parameters: [
-    {
-      name: 'split',
-      shape: shape.map((size, i) => (i === axis ? size / ranks : size)),
-      value: part(rank, numbers(start)),
-      moments: { first: part(rank, numbers(start + 100)), second: part(rank, numbers(start + 200)) },
-      start: 0,
-    },
-    {
-      name: 'whole',
-      shape,
-      value: numbers(start),
-      moments: { first: numbers(start + 1), second: numbers(start + 2) },
-      start: 0,
-    },
-  ]}));
+      {
+        name: 'split',
+        shape: shape.map((size, i) => (i === axis ? size / ranks : size)),
+        value: part(rank, numbers(start)),
+        moments: { first: part(rank, numbers(start + 100)), second: part(rank, numbers(start + 200)) },
+        start: 0,
+      },
+      {
+        name: 'whole',
+        shape,
+        value: numbers(start),
+        moments: { first: numbers(start + 1), second: numbers(start + 2) },
+        start: 0,
+      },
+    ],
+  }));
 }
 
 const write = (iteration: number, ranks = 2, axis = 0, rotation = {}) =>

@@ -78,17 +78,16 @@ const valueOf = ({ name, shape, value }: ParameterState): SafetensorsEntry => ({
 });
 
 /** Those of some of a parameter's numbers are named by the stretch that they are of: `exp_avg.NAME[100:200]`. */
-const momentsOf = ({ name, shape, moments, start }: ParameterState): SafetensorsEntry[] =>
-  Object.entries(moments).map(([moment, data]) =>
-    data.length === elementsOf(shape)
-      ? { name: `${moment}.${name}`, dtype: 'F32', shape, data }
-      : {
-          name: `${moment}.${name}[${start}:${start + data.length}]`,
-          dtype: 'F32',
-          shape: [data.length],
-          data,
-        },
-  );
+function momentsOf({ name, shape, moments, start }: ParameterState): SafetensorsEntry[] {
+  const entryOf = ([moment, data]: [string, Float32Array]): SafetensorsEntry => {
+    const whole = { name: `${moment}.${name}`, dtype: 'F32' as const, shape, data };
+    if (data.length === elementsOf(shape)) return whole;
+    return { ...whole, name: `${whole.name}[${start}:${start + data.length}]`, shape: [data.length] };
+  };
+  return Object.entries(moments)
+    .filter(([, { length }]) => length > 0)
+    .map(entryOf);
+}
 
 const writeText = (file: string, text: string) =>
   writeFileAtomically(file, (handle) => writeFully(handle, Buffer.from(text)));

@@ -1,0 +1,129 @@
+/** A run that is saved on one mesh and goes on on another, as a command. */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { readSafetensors } from '../src/checkpoint/safetensors.js';
+import { relativeError } from './support/fixture.js';
+import { megatronBert, temporaryFolder, writeChapters } from './support/workspace.js';
+
+const folder = temporaryFolder();
+const at = (...names: string[]) => path.join(folder, ...names);
+const pretrain = (output: string, ...more: string[]) =>
+  megatronBert(
+    ...['pretrain', at('corpus'), '--tokenizer', at('tokenizer'), '--output', at(output)],
+    ...['--num-layers', '4', '--hidden-size', '16', '--num-attention-heads', '2', '--sequence-length', '16'],
+    ...['--micro-batch-size', '2', '--global-batch-size', '8', '--train-iterations', '12', '--threads', '1'],
+    ...['--learning-rate', '1e-3', '--evaluation-interval', '6', '--evaluation-sequences', '8'],
+    ...['--save-interval', '6'],
+    ...more,
+  );
+
+beforeAll(async () => {
+  writeChapters(at('corpus'), 2);
+  const args = ['train-tokenizer', at('corpus'), '--vocab-size', '200', '--output', at('tokenizer')];
+  expect((await megatronBert(...args)).code).toBe(0);
+  const { code, stderr } = await pretrain('whole');
+  expect(code, stderr).toBe(0);
+}, 60_000);
+
+interface Line {
+  readonly kind: string;
+  readonly iteration: number;
+  readonly loss?: number;
+  readonly consumed_samples?: number;
+}
+
+const linesOf = (output: string) =>
+  readFileSync(at(output, 'log.jsonl'), 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Line)
+    .filter(({ loss }) => loss !== undefined);
+
+const divided = {
+  'a pipeline of 2': ['--pipeline-model-parallel-size', '2'],
+  'a pipeline of 2, interleaved': [
+    ...['--pipeline-model-parallel-size', '2', '--num-layers-per-virtual-pipeline-stage', '1'],
+  ],
+  '2 replicas that share the optimizer': ['--data-parallel-size', '2', '--use-distributed-optimizer'],
+  'all of it': [
+    ...['--tensor-model-parallel-size', '2', '--sequence-parallel', '--pipeline-model-parallel-size', '2'],
+    ...['--data-parallel-size', '2', '--use-distributed-optimizer'],
+  ],
+};
+
+describe.each(Object.entries(divided))('%s', (name, flags) => {
+  const begun = `${name} begun`;
+
+  test('goes on with what one rank has begun', async () => {
+    const output = `${name} ended`;
+    await pretrain(output, '--exit-interval', '6');
+    const { code, stderr } = await pretrain(output, ...flags, '--resume');
+    expect(code, stderr).toBe(0);
+    await expectWhole(output);
+  });
+
+  test('begins what one rank goes on with', async () => {
+    await pretrain(begun, ...flags, '--exit-interval', '6');
+    const { code, stderr } = await pretrain(begun, '--resume');
+    expect(code, stderr).toBe(0);
+    await expectWhole(begun);
+  });
+});
+
+/** The log and the weights of a run that one rank made in one go. */
+async function expectWhole(output: string): Promise<void> {
+  const expected = linesOf('whole');
+  const found = linesOf(output);
+  expect(found.map(({ kind, iteration, consumed_samples }) => [kind, iteration, consumed_samples])).toEqual(
+    expected.map(({ kind, iteration, consumed_samples }) => [kind, iteration, consumed_samples]),
+  );
+  for (const [i, { loss, iteration }] of found.entries())
+    expect(Math.abs(loss! / expected[i]!.loss! - 1), `loss of iteration ${iteration}`).toBeLessThan(1e-5);
+  const [whole, own] = await Promise.all(
+    ['whole', output].map((name) => readSafetensors(at(name, 'model.safetensors'))),
+  );
+  expect([...own!.tensors.keys()]).toEqual([...whole!.tensors.keys()]);
+  for (const name of whole!.tensors.keys())
+    // the gradient of the keys' biases is rounding alone
+    if (!name.endsWith('key.bias'))
+      expect(
+        relativeError((await own!.read(name)) as Float32Array, (await whole!.read(name)) as Float32Array),
+        name,
+      ).toBeLessThan(1e-4);
+  await Promise.all([whole!.close(), own!.close()]);
+}
+
+test.each([
+  [
+    ['--pipeline-model-parallel-size', '8'],
+    'pipeline-parallel size: expected at most 4, a layer for each stage, found 8',
+  ],
+  [
+    ['--data-parallel-size', '3'],
+    'global batch size: expected a multiple of 6, the micro-batch size 2 times 3 data ranks, such as 6, found 8',
+  ],
+  [
+    ['--pipeline-model-parallel-size', '2', '--num-layers-per-virtual-pipeline-stage', '3'],
+    'layers of a virtual pipeline stage: expected a divisor of the 2 layers of each stage (4 layers, 2 stages), found 3',
+  ],
+  [
+    ['--num-layers-per-virtual-pipeline-stage', '1'],
+    'layers of a virtual pipeline stage: expected a pipeline-parallel size of 2 or more, found 1',
+  ],
+  [
+    [
+      '--pipeline-model-parallel-size',
+      '2',
+      '--num-layers-per-virtual-pipeline-stage',
+      '1',
+      '--global-batch-size',
+      '6',
+    ],
+    'global batch size: expected a multiple of 4, the micro-batch size 2 times 2 stages, whose parts are interleaved, such as 8, found 6',
+  ],
+])('%o is refused before anything starts', async (flags, message) => {
+  const { code, stderr } = await pretrain('refused', ...flags);
+  expect(code).toBe(2);
+  expect(stderr).toContain(message);
+});
