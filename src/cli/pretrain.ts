@@ -78,6 +78,17 @@ export function pretrainCommand(): Command {
     )
     .option('--data-parallel-size <n>', 'replicas of the model, which share the batch', positiveInteger, 1)
     .option('--use-distributed-optimizer', "share the optimizer's state among the replicas")
+    .option(
+      '--restarts <n>',
+      'times to go on from the last checkpoint when a rank is lost',
+      nonNegativeInteger,
+      0,
+    )
+    .option(
+      '--distributed-timeout-minutes <x>',
+      'how long ranks wait for each other before one is taken for lost (default: 10)',
+      nonNegativeNumber,
+    )
     .option('--threads <n>', 'threads of each rank (default: the cores shared out)', positiveInteger)
     .option('--sequence-length <n>', 'tokens of a sequence', positiveInteger, 128)
     .option('--micro-batch-size <n>', 'sequences computed at once', positiveInteger, 8)

@@ -1,5 +1,6 @@
 import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
 import { groupNames, groupsOf, meshSize, type GroupName, type Mesh } from './mesh.js';
+import { RankLost } from './rank-lost.js';
 import { abortSharedGroup, createSharedGroup, type SharedGroup } from './shared-memory.js';
 
 /** What a rank's thread is started with (its `workerData`). */
@@ -18,7 +19,8 @@ export interface RankStart<Task> {
 export type RankMessage<Event, Result> =
   | { readonly kind: 'event'; readonly event: Event }
   | { readonly kind: 'result'; readonly result: Result }
-  | { readonly kind: 'error'; readonly error: Error };
+  /** `isLost`: another rank was not there any more. */
+  | { readonly kind: 'error'; readonly error: Error; readonly isLost: boolean };
 
 export interface LaunchOptions<Task, Event> {
   readonly mesh: Mesh;
@@ -36,7 +38,8 @@ export interface LaunchOptions<Task, Event> {
  * Runs a module on the ranks of a mesh, each a thread of this process, and waits for all of them.
  *
  * @returns the ranks' results, in their order
- * @throws the first error of any rank, after the others were stopped; `rank N: …` where there are several
+ * @throws the first error of any rank, after the others were stopped, `rank N: …` where there are several; RankLost where
+ *   one is gone or does not answer
  */
 export async function launchRanks<Task, Event, Result>(
   options: LaunchOptions<Task, Event>,
@@ -63,17 +66,21 @@ export async function launchRanks<Task, Event, Result>(
   const finished = workers.map(
     (worker, rank) =>
       new Promise<Result>((resolve, reject) => {
-        const fail = (error: Error) => {
-          reject(size > 1 ? Object.assign(error, { message: `rank ${rank}: ${error.message}` }) : error);
+        const named = (message: string) => (size > 1 ? `rank ${rank}: ${message}` : message);
+        const lose = (message: string) => {
+          reject(new RankLost(named(message)));
         };
         worker.on('message', (message: RankMessage<Event, Result>) => {
           if (message.kind === 'event') onEvent?.(message.event, rank);
           else if (message.kind === 'result') resolve(message.result);
-          else fail(message.error);
+          else if (message.isLost) lose(message.error.message);
+          else reject(Object.assign(message.error, { message: named(message.error.message) }));
         });
-        worker.on('error', fail);
+        worker.on('error', (error) => {
+          reject(Object.assign(error, { message: named(error.message) }));
+        });
         worker.on('exit', (code) => {
-          fail(new Error(`ended with code ${code} before it was done`));
+          lose(`ended with code ${code} before it was done`);
         });
       }),
   );

@@ -2,6 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { singleCommunicator, type Communicator } from './communicator.js';
 import type { RankMessage, RankStart } from './launch.js';
 import { groupNames, placeOf, type GroupName } from './mesh.js';
+import { RankLost } from './rank-lost.js';
 import type { Ranks } from './ranks.js';
 import { joinSharedGroup } from './shared-memory.js';
 
@@ -24,7 +25,11 @@ export async function runRank<Task, Event, Result>(work: RankWork<Task, Event, R
     });
     post({ kind: 'result', result });
   } catch (error) {
-    post({ kind: 'error', error: error instanceof Error ? error : new Error(String(error)) });
+    post({
+      kind: 'error',
+      error: error instanceof Error ? error : new Error(String(error)),
+      isLost: error instanceof RankLost,
+    });
   }
 }
 

@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Communicator } from './communicator.js';
+import { RankLost } from './rank-lost.js';
 import { openMessages } from './shared-messages.js';
 
 /** The memory that the ranks of a group share: plain data, to be handed to their threads. */
@@ -77,7 +78,7 @@ export function joinSharedGroup(
     for (let i = 0; i < spins && Atomics.load(state, place) === value; i++);
     while (Atomics.load(state, place) === value)
       if (Atomics.wait(state, place, value, 1000 * timeoutSeconds) === 'timed-out')
-        throw new Error(
+        throw new RankLost(
           `waited ${timeoutSeconds} s for ${awaited()
             .map((other) => `rank ${ranks[other]}`)
             .join(', ')}`,

@@ -15,6 +15,10 @@ export interface MeshOptions {
   readonly numLayersPerVirtualPipelineStage?: number;
   /** Tensor ranks share the rows of what is between the split matrices: less memory, as much communication. */
   readonly sequenceParallel?: boolean;
+  /** How long a rank waits for another before it takes it for lost; 10 by default. */
+  readonly distributedTimeoutMinutes?: number;
+  /** How often a run goes on from its last checkpoint after a rank was lost; never by default. */
+  readonly restarts?: number;
   /** Each data rank keeps and updates its share of the optimizer's state. */
   readonly useDistributedOptimizer?: boolean;
 }

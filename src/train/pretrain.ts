@@ -1,4 +1,5 @@
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import path from 'node:path';
 import { isFolder } from '../checkpoint/paths.js';
 import type { Manifest } from '../checkpoint/training/manifest.js';
@@ -6,6 +7,7 @@ import { InputError } from '../errors.js';
 import { parameterCount } from '../model/initial-values.js';
 import { launchRanks } from '../parallel/launch.js';
 import { meshSize, rankAt, reporterOf, type Mesh } from '../parallel/mesh.js';
+import { RankLost } from '../parallel/rank-lost.js';
 import { configJson } from '../pretrained/save-pretrained.js';
 import type { AnyTokenizer } from '../text/tokenizer-json.js';
 import { readAnyTokenizer, writeTokenizer } from '../text/tokenizer-files.js';
@@ -28,11 +30,25 @@ import { architectures, resolveConfig, sampleKind } from './trained-model.js';
 import { findStart } from './warm-start.js';
 
 /**
- * Pretrains a `MegatronBertForPreTraining` or a `GPT2LMHeadModel` on text, divided over threads of this process, and writes a model folder that transformers loads, with `log.jsonl`, `loss.svg` and `summary.json`.
+ * Pretrains a `MegatronBertForPreTraining` or a `GPT2LMHeadModel` on text, divided over threads of this process,
+ * and writes a model folder that transformers loads, with `log.jsonl`, `loss.svg` and `summary.json`.
  *
  * @throws InputError for options, a corpus or a tokenizer that cannot be used; nothing was written then
  */
 export async function pretrain(given: PretrainOptions): Promise<PretrainSummary> {
+  let options = given;
+  for (let left = given.restarts ?? 0; ; left--)
+    try {
+      return await pretrainOnce(options);
+    } catch (error) {
+      if (!(error instanceof RankLost) || left === 0) throw error;
+      const message = `${error.message}: begun again from what was saved, ${left - 1} restarts left`;
+      given.onEvent?.({ kind: 'warning', message });
+      options = { ...given, resume: true };
+    }
+}
+
+async function pretrainOnce(given: PretrainOptions): Promise<PretrainSummary> {
   const started = performance.now();
   const { output, architecture = 'bert', onEvent } = given;
   const mesh = resolveMesh(given);
@@ -163,7 +179,9 @@ async function runRanks(
   const stop = () => {
     Atomics.store(new Int32Array(task.stop), 0, 1);
   };
+  let iteration = task.resumed?.manifest.iteration ?? 0;
   const tell = (event: PretrainEvent) => {
+    if (event.kind === 'step') iteration = event.iteration;
     for (const record of records) record.add(event);
     onEvent?.(event);
   };
@@ -172,6 +190,7 @@ async function runRanks(
   try {
     const results = await launchRanks<PretrainTask, PretrainRankEvent, PretrainRankResult>({
       mesh,
+      timeoutSeconds: 60 * (options.distributedTimeoutMinutes ?? 10),
       module: new URL('./pretrain-rank.js', import.meta.url),
       task,
       signal: AbortSignal.any([failure.signal, ...(signal ? [signal] : [])]),
@@ -184,6 +203,9 @@ async function runRanks(
     await saving.done();
     await flush();
     return results[rankAt(reporterOf(mesh), mesh)]!;
+  } catch (error) {
+    if (!(error instanceof RankLost)) throw error;
+    throw new RankLost(`after iteration ${iteration}, on ${hostname()}: ${error.message}`, { cause: error });
   } finally {
     stopSignal?.removeEventListener('abort', stop);
     await saving.done().catch(() => undefined);
