@@ -90,6 +90,7 @@ describe.each([
   'docs/inference.md',
   'docs/pipelines.md',
   'docs/conversion.md',
+  'docs/planning.md',
 ])('%s', (file) => {
   test('its commands', async () => {
     expect(commands(file).length).toBeGreaterThan(0);

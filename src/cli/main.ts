@@ -7,6 +7,7 @@ import { convertCommand } from './convert.js';
 import { dashboardCommand } from './dashboard.js';
 import { downloadCommand } from './download.js';
 import { inspectCommand } from './inspect.js';
+import { planCommand } from './plan.js';
 import { preprocessCommand } from './preprocess.js';
 import { pretrainCommand } from './pretrain.js';
 import { runCommand } from './run.js';
@@ -28,7 +29,8 @@ const program = new Command('megatron-bert')
   .addCommand(downloadCommand())
   .addCommand(convertCommand())
   .addCommand(inspectCommand())
-  .addCommand(verifyCommand());
+  .addCommand(verifyCommand())
+  .addCommand(planCommand());
 
 /** Bad input exits with 2, any other failure with 1; one line says what is wrong. */
 try {

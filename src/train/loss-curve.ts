@@ -73,6 +73,6 @@ ${heldOut.map((p) => `<circle cx="${x(p.iteration).toFixed(1)}" cy="${y(p.loss).
 `;
 }
 
-function escape(text: string): string {
+export function escape(text: string): string {
   return text.replace(/[&<>]/g, (character) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;' })[character]!);
 }
