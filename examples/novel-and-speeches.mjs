@@ -29,7 +29,7 @@ megatronBert([
   ...['pretrain', path.join(run, 'novel_text_sentence'), path.join(run, 'speeches_text_sentence')],
   ...['--tokenizer', tokenizer, '--output', path.join(run, 'model'), '--split', '95,5,0'],
   ...['--num-layers', '4', '--hidden-size', '192', '--num-attention-heads', '4'],
-  ...['--sequence-length', '64', '--micro-batch-size', '16', '--train-iterations', '12000'],
+  ...['--sequence-length', '64', '--micro-batch-size', '16', '--train-iterations', '8000'],
   ...[
     '--learning-rate',
     '1e-3',

@@ -2,7 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { createRequire } from 'node:module';
 import { InputError } from '../errors.js';
-import { PretrainingStopped } from '../train/pretrain.js';
+import { PretrainingStopped } from '../train/record-run.js';
 import { convertCommand } from './convert.js';
 import { dashboardCommand } from './dashboard.js';
 import { downloadCommand } from './download.js';

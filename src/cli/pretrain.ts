@@ -2,7 +2,8 @@ import { Option, type Command } from 'commander';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { openDashboard } from '../dashboard/server.js';
-import { meshSize } from '../parallel/mesh.js';
+import { meshSize, rankAt, reporterOf } from '../parallel/mesh.js';
+import { rankFromEnvironment } from '../parallel/mpi/environment.js';
 import { resolveMesh } from '../train/mesh-options.js';
 import { pretrain } from '../train/pretrain.js';
 import type { PretrainOptions, PretrainProgress } from '../train/pretrain-options.js';
@@ -42,6 +43,7 @@ export function pretrainCommand(): Command {
     [
       'pretrain corpus/ --tokenizer my-tokenizer --output my-model --num-layers 4 --hidden-size 256 --num-attention-heads 4',
       'pretrain corpus.txt --tokenizer my-tokenizer --output my-model --tensor-model-parallel-size 2',
+      'pretrain corpus.txt --tokenizer my-tokenizer --output my-model --pipeline-model-parallel-size 2 --global-batch-size 32',
       'pretrain corpus.txt --tokenizer my-tokenizer --output my-model --dashboard',
       'pretrain corpus.txt --tokenizer my-tokenizer --output my-model --resume',
       'pretrain corpus.txt --load gatortron --tokenizer gatortron --output my-gatortron --learning-rate 5e-5',
@@ -76,8 +78,13 @@ export function pretrainCommand(): Command {
       'give each stage several parts of so many layers, interleaved',
       positiveInteger,
     )
-    .option('--data-parallel-size <n>', 'replicas of the model, which share the batch', positiveInteger, 1)
+    .option(
+      '--data-parallel-size <n>',
+      'replicas of the model, which share the batch (default: 1, or as many as the processes of mpirun make up)',
+      positiveInteger,
+    )
     .option('--use-distributed-optimizer', "share the optimizer's state among the replicas")
+    .option('--mpi-library <name>', "of ranks that are processes (default: the launcher's)")
     .option(
       '--restarts <n>',
       'times to go on from the last checkpoint when a rank is lost',
@@ -190,16 +197,20 @@ export function pretrainCommand(): Command {
     .option('--json', 'print the summary as JSON')
     .action(async (corpus: readonly string[], flags: Flags) => {
       const { logInterval, dashboard, json, ...options } = flags;
-      const ranks = meshSize(resolveMesh(options));
+      const launched = rankFromEnvironment(process.env);
+      const mesh = resolveMesh(options, launched?.size);
+      // of several processes one tells how the run goes
+      const isReporter = !launched || launched.rank === rankAt(reporterOf(mesh), mesh);
+      const ranksOfHost = launched ? (launched.localSize ?? launched.size) : meshSize(mesh);
       const page =
-        dashboard === undefined
+        dashboard === undefined || !isReporter
           ? undefined
           : await openDashboard(options.output, dashboard === true ? {} : { port: dashboard });
       if (page) console.error(`dashboard: ${page.address}`);
       const signals = stopOnSignals();
       const shown = showProgress(logInterval);
       const summary = await pretrain({
-        threads: Math.max(1, Math.floor(availableParallelism() / ranks)),
+        threads: Math.max(1, Math.floor(availableParallelism() / ranksOfHost)),
         ...options,
         beta1: options.adamBeta1,
         beta2: options.adamBeta2,
@@ -207,14 +218,14 @@ export function pretrainCommand(): Command {
         momentum: options.sgdMomentum,
         corpus,
         config: configOf(flags),
-        onEvent: shown.onEvent,
+        ...(isReporter && { onEvent: shown.onEvent }),
         stopSignal: signals.stop,
       }).finally(async () => {
         signals.release();
         shown.end();
         await page?.close();
       });
-      console.log(json ? JSON.stringify(summary) : describe(summary, options.output));
+      if (isReporter) console.log(json ? JSON.stringify(summary) : describe(summary, options.output));
     });
 }
 

@@ -9,12 +9,14 @@ export interface MeshOptions {
   readonly tensorModelParallelSize?: number;
   /** Ranks that share the layers: the pipeline's stages. */
   readonly pipelineModelParallelSize?: number;
-  /** Replicas of the model, which share the batch. */
+  /** Replicas of the model, which share the batch; of processes, as many as there are, by default. */
   readonly dataParallelSize?: number;
   /** Gives each stage several parts of so many layers, which are interleaved. */
   readonly numLayersPerVirtualPipelineStage?: number;
   /** Tensor ranks share the rows of what is between the split matrices: less memory, as much communication. */
   readonly sequenceParallel?: boolean;
+  /** The file or name of the MPI library, where ranks are processes; by default that of the launcher. */
+  readonly mpiLibrary?: string;
   /** How long a rank waits for another before it takes it for lost; 10 by default. */
   readonly distributedTimeoutMinutes?: number;
   /** How often a run goes on from its last checkpoint after a rank was lost; never by default. */
@@ -23,15 +25,20 @@ export interface MeshOptions {
   readonly useDistributedOptimizer?: boolean;
 }
 
-/** @throws InputError for a size that is none */
-export function resolveMesh(options: MeshOptions): Mesh {
-  const mesh = {
-    tensor: options.tensorModelParallelSize ?? 1,
-    pipeline: options.pipelineModelParallelSize ?? 1,
-    data: options.dataParallelSize ?? 1,
-  };
-  checkMesh(mesh);
-  return mesh;
+/**
+ * @param processes that were started to be ranks, where these are processes
+ * @throws InputError for a size that is none, or that the processes cannot make up
+ */
+export function resolveMesh(options: MeshOptions, processes?: number): Mesh {
+  const { tensorModelParallelSize: tensor = 1, pipelineModelParallelSize: pipeline = 1 } = options;
+  const data = options.dataParallelSize ?? (processes ?? tensor * pipeline) / (tensor * pipeline);
+  const isWhole = processes === undefined || tensor * pipeline * data === processes;
+  if (!isWhole || !Number.isInteger(data))
+    throw new InputError(
+      `expected a multiple of ${tensor * pipeline * (options.dataParallelSize ?? 1)} processes, ${tensor} (tensor) × ${pipeline} (pipeline) × data-parallel ranks, found ${processes}`,
+    );
+  checkMesh({ tensor, pipeline, data });
+  return { tensor, pipeline, data };
 }
 
 /** @returns the parts of the model that each stage has @throws InputError saying what would work */

@@ -1,4 +1,4 @@
-/** What each rank of a pretraining run does: the module that `pretrain` launches. */
+/** What each rank of a pretraining run does, be it a thread or a process. */
 import { isDeepStrictEqual } from 'node:util';
 import type { PreparedSamples } from '../data/pretraining/prepare.js';
 import { openTrainingCheckpoint, type FoundCheckpoint } from '../checkpoint/training/read.js';
@@ -9,7 +9,6 @@ import type { TransformerConfig } from '../model/config.js';
 import type { Communicator } from '../parallel/communicator.js';
 import { reporterOf } from '../parallel/mesh.js';
 import { tensorParallel, type Ranks } from '../parallel/ranks.js';
-import { runRank } from '../parallel/rank.js';
 import { evaluateBatches } from './evaluation.js';
 import type { Evaluation, EvaluationEvent, StepEvent } from './events.js';
 import { writeWeights } from './export.js';
@@ -69,15 +68,13 @@ export interface PretrainTask {
   readonly stop: SharedArrayBuffer;
 }
 
-/** Reported by every rank, for another thread to write. */
-export interface SnapshotEvent {
-  readonly kind: 'snapshot';
+export type RunEvent = StepEvent | EvaluationEvent | PredictedEvent;
+
+/** How far a checkpoint is. */
+export interface SavedProgress {
   readonly completed: Progress;
   readonly consumedSamples: number;
-  readonly snapshot: Snapshot;
 }
-
-export type PretrainRankEvent = StepEvent | EvaluationEvent | PredictedEvent | SnapshotEvent;
 
 export interface PretrainRankResult {
   readonly completed: Progress;
@@ -86,14 +83,26 @@ export interface PretrainRankResult {
   readonly test?: Evaluation;
 }
 
-await runRank<PretrainTask, PretrainRankEvent, PretrainRankResult>(async (task, ranks, reportFromRank) => {
+/** How a rank tells others. */
+export interface RankOutputs {
+  /** The rank that knows the loss calls this. */
+  readonly report: (event: RunEvent) => void;
+  /** All ranks call this for a checkpoint, those whose state another has without a snapshot. */
+  readonly save: (progress: SavedProgress, snapshot: Snapshot | undefined) => void | Promise<void>;
+}
+
+export async function pretrainRank(
+  task: PretrainTask,
+  ranks: Ranks,
+  outputs: RankOutputs,
+): Promise<PretrainRankResult> {
   const { samples, batches, trainIterations, resumed, chunks } = task;
   const { microBatchSize } = batches;
   const { mesh, place, groups } = ranks;
   // the loss is known on the last stage
   const isReporter = isDeepStrictEqual(place, reporterOf(mesh));
-  const report = (event: PretrainRankEvent) => {
-    if (isReporter) reportFromRank(event);
+  const report = (event: RunEvent) => {
+    if (isReporter) outputs.report(event);
   };
   const engine = openEngine({ threads: task.threads, groups });
   const peakFlops = await measurePeakFlops(engine, groups.world);
@@ -123,19 +132,16 @@ await runRank<PretrainTask, PretrainRankEvent, PretrainRankResult>(async (task, 
   let snapshot: Snapshot | undefined;
   const save = async () => {
     // data ranks have the same, but for what they share
-    if (place.data > 0 && !task.sharesOptimizer) return;
-    snapshot ??= createSnapshot(trainer.parameters, optimizers[task.optimizer.optimizer].moments, {
-      tensor: place.tensor,
-      pipeline: place.pipeline,
-      share: place.data,
-    });
-    await takeSnapshot(engine, trainer.parameters, snapshot);
-    reportFromRank({
-      kind: 'snapshot',
-      completed: trainer.completed(),
-      consumedSamples: consumed,
-      snapshot,
-    });
+    const isNeeded = place.data === 0 || task.sharesOptimizer;
+    if (isNeeded) {
+      snapshot ??= createSnapshot(trainer.parameters, optimizers[task.optimizer.optimizer].moments, {
+        tensor: place.tensor,
+        pipeline: place.pipeline,
+        share: place.data,
+      });
+      await takeSnapshot(engine, trainer.parameters, snapshot);
+    }
+    await outputs.save({ completed: trainer.completed(), consumedSamples: consumed }, snapshot);
   };
 
   const train = await objective.openBatches(task.data.train);
@@ -202,7 +208,7 @@ await runRank<PretrainTask, PretrainRankEvent, PretrainRankResult>(async (task, 
   };
   await engine.release();
   return result;
-});
+}
 
 async function openTrainer(
   task: PretrainTask,

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { partPlaces, type Division, type Manifest, type PartPlace } from '../checkpoint/training/manifest.js';
 import { writeTrainingCheckpoint, type Rotation } from '../checkpoint/training/write.js';
-import type { SnapshotEvent } from './pretrain-rank.js';
+import type { SavedProgress } from './pretrain-rank.js';
+import type { SnapshotEvent } from './pretrain-thread.js';
 import { releaseSnapshot, stateOf, type Snapshot } from './snapshot.js';
 
 export interface SavingOptions {
@@ -25,22 +26,12 @@ export function createSaving(options: SavingOptions) {
   let arrived: Snapshot[] = [];
   let saving = Promise.resolve();
 
-  const write = async (
-    { completed: { iterations, updates, recentLosses }, consumedSamples }: SnapshotEvent,
-    snapshots: readonly Snapshot[],
-  ) => {
+  const write = async (event: SnapshotEvent, snapshots: readonly Snapshot[]) => {
     await options.prepare();
-    const state = {
-      iteration: iterations,
-      consumed_samples: consumedSamples,
-      skipped_iterations: iterations - updates,
-      recent_losses: recentLosses,
-      ...options.division,
-      run: options.run,
-    };
+    const state = savedState(event, options);
     await writeTrainingCheckpoint(options.folder, state, snapshots.map(stateOf), options.rotation);
     snapshots.forEach(releaseSnapshot);
-    options.onSaved(iterations);
+    options.onSaved(event.completed.iterations);
   };
 
   return {
@@ -61,3 +52,16 @@ export function createSaving(options: SavingOptions) {
     done: () => saving,
   };
 }
+
+/** What a checkpoint's manifest says of the run. */
+export const savedState = (
+  { completed: { iterations, updates, recentLosses }, consumedSamples }: SavedProgress,
+  { division, run }: Pick<SavingOptions, 'division' | 'run'>,
+) => ({
+  iteration: iterations,
+  consumed_samples: consumedSamples,
+  skipped_iterations: iterations - updates,
+  recent_losses: recentLosses,
+  ...division,
+  run,
+});

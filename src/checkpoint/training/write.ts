@@ -5,7 +5,14 @@ import { iterationFolder, iterationOf, trackerName } from '../iteration-folders.
 import { isRunning, makeFolder } from '../new-folder.js';
 import { writeSafetensors, type SafetensorsEntry } from '../safetensors.js';
 import { elementsOf } from '../torch/tensor.js';
-import { manifestName, modelFile, optimizerFile, type Manifest, type PartPlace } from './manifest.js';
+import {
+  manifestName,
+  modelFile,
+  optimizerFile,
+  type Division,
+  type Manifest,
+  type PartPlace,
+} from './manifest.js';
 
 /** A parameter as a rank holds it. */
 export interface ParameterState {
@@ -23,6 +30,9 @@ export interface PartState {
   readonly parameters: readonly ParameterState[];
 }
 
+/** A file of a checkpoint, as its manifest has it. */
+export type CheckpointFile = { readonly name: string } & WrittenFile;
+
 export interface Rotation {
   /** The newest that are kept; all by default. */
   readonly keepLast?: number;
@@ -35,7 +45,8 @@ export interface Rotation {
  * tracker names one that is whole. Older ones are removed as `rotation` says, after that.
  *
  * @param folder of all checkpoints
- * @param parts of all ranks that hold different numbers
+ * @param parts of the ranks that hold different numbers
+ * @param together has other processes write theirs into the folder too, besides what this one writes
  * @throws InputError where it cannot be written: nothing is left of it then
  */
 export async function writeTrainingCheckpoint(
@@ -43,20 +54,14 @@ export async function writeTrainingCheckpoint(
   state: Omit<Manifest, 'format' | 'version' | 'files'>,
   parts: readonly PartState[],
   rotation: Rotation = {},
+  together: (own: string, write: () => Promise<CheckpointFile[]>) => Promise<CheckpointFile[]> = (_, write) =>
+    write(),
 ): Promise<void> {
   await mkdir(folder, { recursive: true });
   await removeUnfinished(folder);
   const target = path.join(folder, iterationFolder(state.iteration));
   await makeFolder(target, { overwrite: true }, async (own) => {
-    const files: ({ readonly name: string } & WrittenFile)[] = [];
-    const add = async (name: string, entries: readonly SafetensorsEntry[]) => {
-      await mkdir(path.join(own, path.dirname(name)), { recursive: true });
-      files.push({ name, ...(await writeSafetensors(path.join(own, name), entries)) });
-    };
-    for (const { place, parameters } of parts) {
-      if (place.share === 0) await add(modelFile(place, state), parameters.map(valueOf));
-      await add(optimizerFile(place, state), parameters.flatMap(momentsOf));
-    }
+    const files = await together(own, () => writeParts(own, state, parts));
     const manifest: Manifest = {
       format: 'megatron-bert training checkpoint',
       version: 1,
@@ -68,6 +73,24 @@ export async function writeTrainingCheckpoint(
   await flushFolder(folder);
   await writeText(path.join(folder, trackerName), String(state.iteration));
   await rotate(folder, state.iteration, rotation);
+}
+
+/** @param folder of the checkpoint */
+export async function writeParts(
+  folder: string,
+  division: Division,
+  parts: readonly PartState[],
+): Promise<CheckpointFile[]> {
+  const files: CheckpointFile[] = [];
+  const add = async (name: string, entries: readonly SafetensorsEntry[]) => {
+    await mkdir(path.join(folder, path.dirname(name)), { recursive: true });
+    files.push({ name, ...(await writeSafetensors(path.join(folder, name), entries)) });
+  };
+  for (const { place, parameters } of parts) {
+    if (place.share === 0) await add(modelFile(place, division), parameters.map(valueOf));
+    await add(optimizerFile(place, division), parameters.flatMap(momentsOf));
+  }
+  return files;
 }
 
 const valueOf = ({ name, shape, value }: ParameterState): SafetensorsEntry => ({

@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import koffi, { type KoffiFunc } from 'koffi';
+import { keepLoaded } from '../../native-library.js';
 
 const pointer = 'void *';
 /** A pointer to an OrtStatus, which says what went wrong; NULL where nothing did. */
@@ -40,9 +41,6 @@ const functions = {
 } as const;
 const apiVersion = 20;
 const tableLength = 160;
-
-/** RTLD_NOW */
-const resolveNow = 2;
 
 /** Addresses are bigints; a view stands for the address of its memory, null for NULL. */
 export type NativeArgument = bigint | number | string | ArrayBufferView | null;
@@ -102,15 +100,6 @@ function libraryPath(): string {
     .find((candidate) => existsSync(candidate));
   if (!path) throw new Error(`onnxruntime-node has no library for ${platform} ${arch} (in ${root})`);
   return path;
-}
-
-/**
- * Takes one more reference to a library, for good: koffi drops its own with the worker thread that took it, but
- * ONNX Runtime's threads go on, and would run code that is no longer there.
- */
-function keepLoaded(path: string): void {
-  if (process.platform === 'win32') koffi.load('kernel32.dll').func('LoadLibraryW', pointer, ['str16'])(path);
-  else koffi.load(null).func('dlopen', pointer, ['str', 'int'])(path, resolveNow);
 }
 
 /** @throws Error with ONNX Runtime's message where a function failed */

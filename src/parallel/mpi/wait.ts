@@ -1,0 +1,40 @@
+/** Waiting for other processes: at once where they are near, without a burning processor where they are not. */
+import koffi from 'koffi';
+
+/** Looks before the clock is asked. */
+const looks = 50;
+/** Milliseconds during which a rank only lets others have the processor, between looks. */
+const alertMilliseconds = 20;
+/** Later it rests for this part of what it has waited, so that what it waits for is not seen much later. */
+const restPart = 0.01;
+const longestRest = 1;
+
+const bell = new Int32Array(new SharedArrayBuffer(4));
+
+/** Stops this thread for a while. */
+export const rest = (milliseconds: number): void => {
+  Atomics.wait(bell, 0, 0, milliseconds);
+};
+
+/** Lets another thread have this processor, where there are more of them than processors. */
+const yieldProcessor: () => void =
+  process.platform === 'win32'
+    ? () => undefined
+    : (koffi.load(null).func('sched_yield', 'int', []) as () => void);
+
+/**
+ * Looks until something is true.
+ *
+ * @param isDone lets MPI go on with what is under way, too
+ * @param late makes what is thrown after so many seconds
+ */
+export function waitUntil(isDone: () => boolean, timeoutSeconds: number, late: () => Error): void {
+  for (let i = 0; i < looks; i++) if (isDone()) return;
+  const started = performance.now();
+  while (!isDone()) {
+    const waited = performance.now() - started;
+    if (waited > 1000 * timeoutSeconds) throw late();
+    if (waited < alertMilliseconds) yieldProcessor();
+    else rest(Math.min(longestRest, restPart * waited));
+  }
+}
