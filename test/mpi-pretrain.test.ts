@@ -1,0 +1,121 @@
+/** Pretraining on the processes of a launcher of MPI: what one process makes, whatever the launcher. */
+import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { readSafetensors } from '../src/checkpoint/safetensors.js';
+import { relativeError } from './support/fixture.js';
+import { launchers, type Launcher } from './support/mpi.js';
+import { megatronBert, temporaryFolder, writeChapters } from './support/workspace.js';
+
+const folder = temporaryFolder();
+const at = (...names: string[]) => path.join(folder, ...names);
+const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
+const run = promisify(execFile);
+
+const flags = (output: string) => [
+  ...['pretrain', at('corpus'), '--tokenizer', at('tokenizer'), '--output', at(output)],
+  ...['--num-layers', '4', '--hidden-size', '16', '--num-attention-heads', '2', '--sequence-length', '16'],
+  ...['--micro-batch-size', '2', '--global-batch-size', '8', '--train-iterations', '12', '--threads', '1'],
+  ...['--learning-rate', '1e-3', '--evaluation-interval', '6', '--evaluation-sequences', '8'],
+  ...['--save-interval', '6'],
+];
+const mpirun = ({ command, args }: Launcher, size: number, output: string, ...more: string[]) =>
+  run(command, [...args, '-n', String(size), process.execPath, main, ...flags(output), ...more]);
+
+beforeAll(async () => {
+  writeChapters(at('corpus'), 2);
+  const words = ['train-tokenizer', at('corpus'), '--vocab-size', '200', '--output', at('tokenizer')];
+  expect((await megatronBert(...words)).code).toBe(0);
+  const { code, stderr } = await megatronBert(...flags('whole'), '--make-vocab-size-divisible-by', '256');
+  expect(code, stderr).toBe(0);
+}, 60_000);
+
+async function expectWhole(output: string): Promise<void> {
+  const losses = (name: string) =>
+    readFileSync(at(name, 'log.jsonl'), 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { iteration: number; loss?: number })
+      .filter(({ loss }) => loss !== undefined);
+  const expected = losses('whole');
+  const found = losses(output);
+  expect(found.map(({ iteration }) => iteration)).toEqual(expected.map(({ iteration }) => iteration));
+  for (const [i, { loss }] of found.entries())
+    expect(Math.abs(loss! / expected[i]!.loss! - 1)).toBeLessThan(1e-5);
+  const [whole, own] = await Promise.all(
+    ['whole', output].map((name) => readSafetensors(at(name, 'model.safetensors'))),
+  );
+  for (const name of whole!.tensors.keys())
+    // the gradient of the keys' biases is rounding alone
+    if (!name.endsWith('key.bias'))
+      expect(
+        relativeError((await own!.read(name)) as Float32Array, (await whole!.read(name)) as Float32Array),
+        name,
+      ).toBeLessThan(1e-4);
+  await Promise.all([whole!.close(), own!.close()]);
+}
+
+const tensor = (size: number) => [
+  ...['--tensor-model-parallel-size', String(size), '--make-vocab-size-divisible-by', String(256 / size)],
+];
+const pipeline = (size: number) => ['--pipeline-model-parallel-size', String(size)];
+const meshes: [size: number, flags: string[]][] = [
+  [2, [...tensor(2), '--sequence-parallel']],
+  [4, [...pipeline(2), '--use-distributed-optimizer', ...tensor(1)]],
+  [
+    8,
+    [
+      ...tensor(2),
+      ...pipeline(2),
+      '--num-layers-per-virtual-pipeline-stage',
+      '1',
+      '--use-distributed-optimizer',
+    ],
+  ],
+];
+
+test.skipIf(launchers.length > 0)(
+  'neither Open MPI nor MPICH is here: scripts/install-mpi.sh',
+  () => undefined,
+);
+
+describe.each(launchers.map((launcher) => [launcher.name, launcher] as const))('%s', (name, launcher) => {
+  test.each(meshes)('%i processes, %o', async (size, more) => {
+    const output = `${name} ${size}`;
+    const { stdout } = await mpirun(launcher, size, output, ...more);
+    expect(stdout.match(/held-out loss {2}/g)).toHaveLength(1);
+    await expectWhole(output);
+  });
+
+  test('a checkpoint of processes goes on with threads, and the other way round', async () => {
+    const more = [...tensor(2), ...pipeline(2)];
+    await mpirun(launcher, 4, `${name} begun`, ...more, '--exit-interval', '6');
+    const { code, stderr } = await megatronBert(...flags(`${name} begun`), '--resume');
+    expect(code, stderr).toBe(0);
+    await expectWhole(`${name} begun`);
+
+    await megatronBert(
+      ...flags(`${name} ended`),
+      '--make-vocab-size-divisible-by',
+      '256',
+      '--exit-interval',
+      '6',
+    );
+    await mpirun(launcher, 4, `${name} ended`, ...more, '--resume');
+    await expectWhole(`${name} ended`);
+    expect(readdirSync(at(`${name} ended`, 'checkpoints', 'iter_0000012')).sort()).toEqual([
+      'manifest.json',
+      ...['mp_rank_00_000', 'mp_rank_00_001', 'mp_rank_01_000', 'mp_rank_01_001'],
+    ]);
+  });
+
+  test('a number of processes that the mesh does not make up is refused', async () => {
+    const failed = mpirun(launcher, 3, `${name} refused`, ...tensor(2));
+    await expect(failed).rejects.toThrow(
+      'expected a multiple of 2 processes, 2 (tensor) × 1 (pipeline) × data-parallel ranks, found 3',
+    );
+  });
+});
