@@ -40,6 +40,7 @@ export default tseslint.config(
         performance: 'readonly',
         setInterval: 'readonly',
         setTimeout: 'readonly',
+        WebAssembly: 'readonly',
       },
     },
   },

@@ -92,6 +92,12 @@ describe.each(launchers)('$name', (launcher) => {
       expect(message).toContain(`: ${operation}: `);
     });
 
+    test('when one never opens MPI', async () => {
+      const run = await fail('never open', { timeoutSeconds: 1 });
+      // its alarm ends another, and the launcher the rest
+      expect(run.output).toMatch(/signal 1[45]/);
+    });
+
     test.each([
       ['longer message', /: receive: expected 3 numbers from rank 1 on \S+, found 5$/],
       [

@@ -155,9 +155,10 @@ export function joinSharedGroup(
     broadcast(data, root) {
       for (let start = 0; start < data.length; start += pieceLength) {
         const piece = data.subarray(start, start + pieceLength);
-        if (rank === root) result.set(piece);
+        // not into `result`, which another rank may still read
+        if (rank === root) slots[root]!.set(piece);
         barrier();
-        if (rank !== root) piece.set(result.subarray(0, piece.length));
+        if (rank !== root) piece.set(slots[root]!.subarray(0, piece.length));
         barrier();
       }
     },

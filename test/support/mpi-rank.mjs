@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { connect } from 'node:net';
 import { isMainThread, Worker, workerData } from 'node:worker_threads';
+import { rankFromEnvironment } from '../../dist/parallel/mpi/environment.js';
 import { openMpi } from '../../dist/parallel/mpi/world.js';
 import { runMpiRank } from '../../dist/parallel/mpi/rank.js';
 import { difference, performAll } from './perform-collectives.mjs';
@@ -10,11 +11,16 @@ const [file] = isMainThread ? process.argv.slice(2) : workerData;
 const { action, inWorker, mesh, cases, count, socket, ...options } = JSON.parse(readFileSync(file, 'utf8'));
 
 // it is closed when this process is gone
-if (isMainThread)
-  connect(socket)
-    .on('error', () => {})
-    .unref();
+if (isMainThread) connect(socket).unref();
 
+// at once: what is printed later may be lost when all are ended
+const sayFailing = () => writeSync(1, 'failing\n');
+const hang = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+
+if (action === 'never open' && rankFromEnvironment(process.env).rank === 1) {
+  sayFailing();
+  hang();
+}
 if (inWorker && isMainThread) new Worker(new URL(import.meta.url), { workerData: [file] });
 else await runMpiRank(work, { mesh, ...options });
 
@@ -26,8 +32,7 @@ async function work(ranks, world) {
   };
   everyone.barrier();
   const isCulprit = everyone.rank === 1;
-  // at once: what is printed later may be lost when all are ended
-  if (isCulprit) writeSync(1, 'failing\n');
+  if (isCulprit) sayFailing();
   switch (action) {
     case 'cases':
       report(cases.length, await performAll(cases, ranks));
@@ -51,10 +56,10 @@ async function work(ranks, world) {
       if (isCulprit) process.kill(process.pid, 'SIGKILL');
       break;
     case 'hang':
-      if (isCulprit) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+      if (isCulprit) hang();
       break;
     case 'send nothing':
-      if (isCulprit) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+      if (isCulprit) hang();
       else everyone.receive(data, 1);
       break;
     case 'longer message':

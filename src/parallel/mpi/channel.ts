@@ -14,8 +14,10 @@ export const named = ({ rank, host }: Member) => `rank ${rank} on ${host}`;
 /** Something under way: MPI reads or writes `data` until it is done. */
 export interface Transfer {
   readonly data: Float32Array;
-  /** An MPI_Request, of four or eight bytes; done ones can be asked about again. */
+  readonly memory: ArrayBufferLike;
+  /** An MPI_Request, of four or eight bytes. */
   readonly request: Uint8Array;
+  isDone: boolean;
 }
 
 /** What keeps those messages apart that people send and those that collectives are made of. */
@@ -30,7 +32,7 @@ export interface Channel {
   readonly members: readonly Member[];
   startSend(data: Float32Array, to: number, tag: Tag): Transfer;
   startReceive(data: Float32Array, from: number, tag: Tag): Transfer;
-  isDone(transfer: Transfer, purpose: string): boolean;
+  isDone(transfer: Transfer, other: number, operation: string): boolean;
   /** @throws Error naming the rank that was waited for too long */
   finishSend(transfer: Transfer, to: number, operation: string): void;
   /** @throws Error naming the rank that was waited for too long, or sent more or less */
@@ -47,6 +49,8 @@ const underWay = new Set<Transfer>();
 /** Larger than any library's MPI_Status, which only the library looks into. */
 const statusBytes = 64;
 const requestBytes = 8;
+/** Requests that are done: making memory for each would take longer than sending a number. */
+const freeRequests: Uint8Array[] = [];
 
 /** @param members the ranks of the communicator, in its order */
 export function openChannel(
@@ -73,19 +77,22 @@ export function openChannel(
     tag: Tag,
     operation: string,
   ): Transfer => {
+    const request = freeRequests.pop() ?? new Uint8Array(requestBytes);
     // asking for the buffer moves a small array out of V8's heap, where it would not stay in place
-    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    const transfer = { data, request: new Uint8Array(new ArrayBuffer(requestBytes)) };
-    const { length } = data;
-    const code = call(bytes, length, handles.float, other, tags[tag], communicator, transfer.request);
+    const transfer = { data, memory: data.buffer, request, isDone: false };
+    const code = call(data, data.length, handles.float, other, tags[tag], communicator, request);
     check(library, code, operation);
     underWay.add(transfer);
     return transfer;
   };
 
-  const isDone = (transfer: Transfer, purpose: string): boolean => {
-    check(library, functions.test(transfer.request, flag, status), purpose);
+  const isDone = (transfer: Transfer, other: number, operation: string): boolean => {
+    if (transfer.isDone) return true;
+    const code = functions.test(transfer.request, flag, status);
+    if (code !== 0) check(library, code, `${operation} with ${named(members[other]!)}`);
     if (flag[0] === 0) return false;
+    transfer.isDone = true;
+    freeRequests.push(transfer.request);
     underWay.delete(transfer);
     return true;
   };
@@ -94,8 +101,7 @@ export function openChannel(
     new Error(`${operation}: waited ${timeoutSeconds} s for ${named(members[other]!)}`);
 
   const finish = (transfer: Transfer, other: number, operation: string): void => {
-    const purpose = `${operation} with ${named(members[other]!)}`;
-    waitUntil(() => isDone(transfer, purpose), timeoutSeconds, lateFor(other, operation));
+    waitUntil(() => isDone(transfer, other, operation), timeoutSeconds, lateFor(other, operation));
   };
 
   return {

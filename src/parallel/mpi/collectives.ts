@@ -39,7 +39,9 @@ function takeGreater(numbers: Float32Array, target: Float32Array): void {
  * any MPI library; only which NaN a sum is depends on the processor. MPI_Allreduce is merely advised to give the same
  * result twice (MPI 4.1, section 6.9.1), and its non-blocking twin, which a time limit needs, was slower.
  */
-export function openCollectives(channel: Channel): Omit<Communicator, 'rank' | 'size' | 'send' | 'receive'> {
+export function openCollectives(
+  channel: Channel,
+): Omit<Communicator, 'rank' | 'size' | 'send' | 'receive' | 'barrier'> & { barrier(): void } {
   const { rank } = channel;
   const size = channel.members.length;
   /** From the next one on, so that not all send to the same at once. */

@@ -4,6 +4,7 @@ import { openCollectives } from './collectives.js';
 
 /** A communicator between processes, and the end of its sending. */
 export interface ProcessCommunicator extends Communicator {
+  barrier(): void;
   /** Returns when all that was sent has been received. */
   finishSending(): void;
 }
@@ -16,7 +17,7 @@ export function openCommunicator(channel: Channel): ProcessCommunicator {
   /** Sending never waits: what is sent is a copy, in memory that is used again when MPI is done with it. */
   const sendPiece = (piece: Float32Array, to: number): void => {
     const free = sent.find(
-      ({ letter, transfer }) => letter.length === piece.length && channel.isDone(transfer, 'send'),
+      ({ letter, transfer, to }) => letter.length === piece.length && channel.isDone(transfer, to, 'send'),
     );
     const letter = free?.letter ?? new Float32Array(piece.length);
     letter.set(piece);

@@ -16,11 +16,29 @@ export const rest = (milliseconds: number): void => {
   Atomics.wait(bell, 0, 0, milliseconds);
 };
 
-/** Lets another thread have this processor, where there are more of them than processors. */
-const yieldProcessor: () => void =
+/** A function of the C library; on Windows, where it has none of them, nothing. */
+const systemFunction = (name: string, values: string[]): ((...values: number[]) => unknown) =>
   process.platform === 'win32'
     ? () => undefined
-    : (koffi.load(null).func('sched_yield', 'int', []) as () => void);
+    : (koffi.load(null).func(name, 'int', values) as (...values: number[]) => unknown);
+
+/** Lets another thread have this processor, where there are more of them than processors. */
+const yieldProcessor = systemFunction('sched_yield', []);
+/** Sets after how many seconds the system ends this process (SIGALRM), or that it does not. */
+const alarm = systemFunction('alarm', ['unsigned int']);
+
+/**
+ * Calls what MPI has in a blocking form only, and may not return from where another rank does not come. When it takes
+ * longer than so many seconds the system ends this process, and so the launcher all others.
+ */
+export function callWithin<Result>(seconds: number, call: () => Result): Result {
+  alarm(Math.max(1, Math.round(seconds)));
+  try {
+    return call();
+  } finally {
+    alarm(0);
+  }
+}
 
 /**
  * Looks until something is true.

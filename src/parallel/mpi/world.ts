@@ -6,6 +6,7 @@ import { openChannel, type Member } from './channel.js';
 import { openCommunicator, type ProcessCommunicator } from './communicator.js';
 import { rankFromEnvironment, type LaunchedRank } from './environment.js';
 import type { Handle } from './kinds.js';
+import { callWithin } from './wait.js';
 import { check, openLibrary, readString, type MpiLibrary, type NativeArgument } from './library.js';
 
 export interface MpiOptions {
@@ -44,14 +45,17 @@ export function openMpi({ library: path, timeoutSeconds = 600 }: MpiOptions = {}
   const launched = rankFromEnvironment(process.env);
   const library = openLibrary(path, launched?.launcher);
   const { functions, handles } = library;
-  initialize(library);
+  callWithin(timeoutSeconds, () => {
+    initialize(library);
+  });
   const rank = readInteger(library, functions.commRank, handles.world);
   const size = readInteger(library, functions.commSize, handles.world);
   checkPairing(library, size, launched);
   check(library, functions.commSetErrhandler(handles.world, handles.errorsReturn), 'errors');
 
   const host = readString((name, length) => functions.getProcessorName(name, length));
-  const members = gatherHosts(library, host, size).map((host, rank): Member => ({ rank, host }));
+  const hosts = callWithin(timeoutSeconds, () => gatherHosts(library, host, size));
+  const members = hosts.map((host, rank): Member => ({ rank, host }));
   const opened: ProcessCommunicator[] = [];
   const open = (communicator: Handle, ranks: readonly Member[]): ProcessCommunicator => {
     const own = ranks.findIndex((member) => member.rank === rank);
@@ -66,7 +70,7 @@ export function openMpi({ library: path, timeoutSeconds = 600 }: MpiOptions = {}
     const color = groups.findIndex((ranks) => ranks.includes(rank));
     if (groups.every((ranks) => ranks.length === 1)) return singleCommunicator;
     if (name === 'world') return world;
-    const communicator = splitWorld(library, color, rank);
+    const communicator = callWithin(timeoutSeconds, () => splitWorld(library, color, rank));
     const ranks = groups[color]!;
     return ranks.length === 1
       ? singleCommunicator
@@ -87,15 +91,18 @@ export function openMpi({ library: path, timeoutSeconds = 600 }: MpiOptions = {}
           `expected as many processes as the mesh has ranks, ${mesh.tensor} (tensor) × ${mesh.pipeline} (pipeline) × ` +
             `${mesh.data} (data), found ${size}`,
         );
-      // splitting has no time limit, but then all are there
-      world.barrier();
       const joined = groupNames.map((name) => [name, join(name, groupsOf(name, mesh))]);
       return Object.fromEntries(joined) as Ranks['groups'];
     },
     finalize() {
       for (const communicator of opened) communicator.finishSending();
       world.barrier();
-      check(library, functions.finalize(), 'MPI_Finalize');
+      // MPICH 4.0 over UCX and TCP does not always come back from it
+      check(
+        library,
+        callWithin(timeoutSeconds, () => functions.finalize()),
+        'MPI_Finalize',
+      );
     },
     abort(code) {
       functions.abort(handles.world, code);
