@@ -91,6 +91,7 @@ describe.each([
   'docs/pipelines.md',
   'docs/conversion.md',
   'docs/planning.md',
+  'docs/parallelism.md',
 ])('%s', (file) => {
   test('its commands', async () => {
     expect(commands(file).length).toBeGreaterThan(0);

@@ -265,7 +265,7 @@ function createWorkspace({ engine, blocks, parameters, run, hidden }: ChainOptio
         await engine.write(buffer, array);
       }
     },
-    async readScalars(): Promise<Scalars> {
+    readScalars: async (): Promise<Scalars> => {
       const read = async ([name, buffer]: [string, Buffer]) =>
         [name, (await engine.read(buffer))[0]!] as const;
       const scalars = Object.entries(results).filter(([, { shape }]) => shape.length === 0);

@@ -119,8 +119,8 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
       }
       return { scalars, learningRate, gradientNorm: norm, isSkipped };
     },
-    evaluate: pipeline.evaluate,
-    readEvaluated: pipeline.readEvaluated,
+    evaluate: (batch) => pipeline.evaluate(batch),
+    readEvaluated: (name) => pipeline.readEvaluated(name),
   };
 
   /** Of the last stage's data ranks, which have as many micro-batches each. */

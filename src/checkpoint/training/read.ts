@@ -111,8 +111,8 @@ export async function openTrainingCheckpoint({
     return file;
   };
   /** Of each tensor rank, what all stages and shares have. */
-  const models: Stored[] = Array.from({ length: size }, () => new Map());
-  const optimizers: Stored[] = Array.from({ length: size }, () => new Map());
+  const models = Array.from({ length: size }, (): Stored => new Map());
+  const optimizers = Array.from({ length: size }, (): Stored => new Map());
   for (const place of partPlaces(manifest)) {
     if (place.share === 0) addTo(models[place.tensor]!, await open(modelFile(place, manifest)));
     addTo(optimizers[place.tensor]!, await open(optimizerFile(place, manifest)));

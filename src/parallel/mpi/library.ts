@@ -76,8 +76,12 @@ export function openLibrary(path?: string, launcher?: LaunchedRank['launcher']):
   };
 }
 
-/** Symbols are visible to the plug-ins that the library loads, which may not name it as what they need. */
-const load = (path: string): LibraryHandle => koffi.load(path, { global: true });
+function load(path: string): LibraryHandle {
+  // UCX, which MPICH may stand on, would hook how this process allocates memory, for caches that nothing here gains by
+  process.env.UCX_MEM_EVENTS ??= 'no';
+  // symbols are visible to the plug-ins that the library loads, which may not name it as what they need
+  return koffi.load(path, { global: true });
+}
 
 function loadNamed(path: string) {
   try {
