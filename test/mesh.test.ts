@@ -95,3 +95,42 @@ describe.each(Object.entries(models))('%s', (_, { config, blocks }) => {
     }
   });
 });
+
+test('what is sent in a step is what the papers say', async () => {
+  const mesh = { tensor: 2, pipeline: 2, data: 2 };
+  const { config } = models['GPT-2'];
+  const ranks = await launchRanks<object, never, { traffic: Readonly<Record<string, number>> }>({
+    mesh,
+    module: new URL('./support/replica-rank.mjs', import.meta.url),
+    task: { config, steps: 1, microBatches },
+  });
+  // of a micro-batch of 2 sequences of 8 tokens
+  const rows = 2 * 8;
+  const activations = rows * config.n_embd;
+  const own = microBatches / mesh.data;
+  const layers = config.n_layer / mesh.pipeline;
+  const embeddings = (config.vocab_size / mesh.tensor) * config.n_embd;
+  for (const tensor of [0, 1])
+    for (const data of [0, 1]) {
+      const [first, last] = [0, 1].map(
+        (pipeline) => ranks[rankAt({ tensor, data, pipeline }, mesh)]!.traffic,
+      );
+      // arXiv 1909.08053, section 3: in each layer two sums forward and two backward; one for the embedding, one for the head
+      expect(first![`tensor allReduce ${activations}`]).toBe(own * (4 * layers + 1));
+      expect(last![`tensor allReduce ${activations}`]).toBe(own * (4 * layers + 1));
+      // of the cross entropy: the greatest logit, the sum of exponentials, the label's logit
+      expect(first![`tensor allReduce ${rows}`]).toBeUndefined();
+      expect(last![`tensor allReduce ${rows}`]).toBe(own * 3);
+      // arXiv 2104.04473, section 2.2: activations forward, their gradient backward
+      expect([first![`pipeline send ${activations}`], last![`pipeline send ${activations}`]]).toEqual([
+        own,
+        own,
+      ]);
+      // the word embeddings, which both have; and all gradients, once
+      for (const traffic of [first!, last!]) {
+        expect(traffic[`embedding allReduce ${embeddings}`]).toBe(1);
+        const sums = Object.keys(traffic).filter((key) => /^data allReduce \d{3,}$/.test(key));
+        expect(sums.map((key) => traffic[key])).toEqual([1]);
+      }
+    }
+});

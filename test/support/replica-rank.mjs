@@ -43,7 +43,27 @@ const models = {
   },
 };
 
-await runRank(async (task, ranks) => {
+/** Communicators that count their operations, by name and numbers of each. */
+function countedGroups(groups, traffic) {
+  const counted = ([name, communicator]) => {
+    const operations = Object.entries(communicator).map(([operation, run]) => [
+      operation,
+      typeof run === 'function'
+        ? (...values) => {
+            const key = `${name} ${operation} ${values[0]?.length ?? 0}`;
+            traffic[key] = (traffic[key] ?? 0) + 1;
+            return run(...values);
+          }
+        : run,
+    ]);
+    return [name, Object.fromEntries(operations)];
+  };
+  return Object.fromEntries(Object.entries(groups).map(counted));
+}
+
+await runRank(async (task, given) => {
+  const traffic = {};
+  const ranks = { ...given, groups: countedGroups(given.groups, traffic) };
   const { config: fields, steps, microBatches = 1, recomputeActivations, optimizer, folder } = task;
   const { chunks = 1, sharesOptimizer = false, sequenceParallel = false } = task;
   const { mesh, place } = ranks;
@@ -87,6 +107,7 @@ await runRank(async (task, ranks) => {
     norms.push(gradientNorm);
     losses.push(scalars.loss);
   }
+  const trafficOfSteps = { ...traffic };
   const held = {};
   const replicated = {};
   let squares = 0;
@@ -108,5 +129,5 @@ await runRank(async (task, ranks) => {
   const evaluated = folder && { ...last, loss: (await trainer.evaluate(last)).loss };
   const bytes = engine.allocatedBytes();
   await engine.release();
-  return { replicated, norms, squares, losses, own: held, bytes, evaluated };
+  return { replicated, norms, squares, losses, own: held, traffic: trafficOfSteps, bytes, evaluated };
 });
