@@ -46,16 +46,30 @@ const models = {
   },
 };
 
-const sizes = [1, 2, 4].flatMap((tensor) =>
-  [1, 2, 4].flatMap((pipeline) => [1, 2].map((data) => ({ tensor, pipeline, data }))),
-);
-const meshes = sizes.filter((mesh) => meshSize(mesh) > 1 && meshSize(mesh) <= 8);
-const divisions = meshes.flatMap((mesh): [Mesh, Division][] => [
+const everyMesh = [1, 2, 4]
+  .flatMap((tensor) => [1, 2, 4].flatMap((pipeline) => [1, 2].map((data) => ({ tensor, pipeline, data }))))
+  .filter((mesh) => meshSize(mesh) > 1 && meshSize(mesh) <= 8);
+
+/** Each mesh as it is, and with each of what it may have besides. */
+const everyDivision = everyMesh.flatMap((mesh): [Mesh, Division][] => [
   [mesh, {}],
   ...(mesh.pipeline > 1 ? [[mesh, { chunks: 2 }] as [Mesh, Division]] : []),
   ...(mesh.data > 1 ? [[mesh, { sharesOptimizer: true }] as [Mesh, Division]] : []),
   ...(mesh.tensor > 1 ? [[mesh, { sequenceParallel: true }] as [Mesh, Division]] : []),
 ]);
+
+/** One of each kind, and all at once: of the rest there are many, for MESHES=all. */
+const someDivisions: [Mesh, Division][] = [
+  [{ tensor: 2, pipeline: 1, data: 1 }, { sequenceParallel: true }],
+  [{ tensor: 1, pipeline: 2, data: 1 }, { chunks: 2 }],
+  [{ tensor: 1, pipeline: 4, data: 1 }, {}],
+  [{ tensor: 1, pipeline: 1, data: 2 }, {}],
+  [
+    { tensor: 2, pipeline: 2, data: 2 },
+    { chunks: 2, sharesOptimizer: true, sequenceParallel: true },
+  ],
+];
+const divisions = process.env.MESHES === 'all' ? everyDivision : someDivisions;
 
 describe.each(Object.entries(models))('%s', (_, { config, blocks }) => {
   const run = (mesh: Mesh, division: Division = {}) =>

@@ -101,7 +101,7 @@ await runRank(async (task, given) => {
   for (let step = 0; step < steps; step++) {
     const { gradientNorm, scalars } = await trainer.step(
       Array.from({ length: microBatches / mesh.data }, (_, i) =>
-        batch(`${step}.${i * mesh.data + place.data}`, config),
+        batch(microBatches === 1 ? step : `${step}.${i * mesh.data + place.data}`, config),
       ),
     );
     norms.push(gradientNorm);

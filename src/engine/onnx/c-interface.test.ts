@@ -157,7 +157,14 @@ beforeAll(() => {
   mkdirSync(folder, { recursive: true });
   symlinkSync(join(import.meta.dirname, '../../../node_modules'), join(root, 'node_modules'), 'junction');
   writeFileSync(join(root, 'package.json'), '{ "type": "module" }');
-  for (const name of ['c-interface', 'library', 'npm-binding', 'protobuf', '../../protobuf']) {
+  for (const name of [
+    'c-interface',
+    'library',
+    'npm-binding',
+    'protobuf',
+    '../../protobuf',
+    '../../native-library',
+  ]) {
     const source = readFileSync(join(import.meta.dirname, `${name}.ts`), 'utf8');
     const options = { module: ModuleKind.ESNext, target: ScriptTarget.ES2022 };
     writeFileSync(

@@ -104,7 +104,8 @@ export function createMemory(runtime: Runtime): Memory {
     allocatedBytes: () =>
       [...buffers].reduce((sum, buffer) => sum + (viewed.has(buffer) ? 0 : byteLength(buffer)), 0),
     own(buffer) {
-      if (!buffers.has(buffer as OnnxBuffer)) throw new Error('this buffer was freed, or is of another engine');
+      if (!buffers.has(buffer as OnnxBuffer))
+        throw new Error('this buffer was freed, or is of another engine');
       return buffer as OnnxBuffer;
     },
     release() {
