@@ -58,7 +58,7 @@ async function originOf(weights: readonly FloatWeight[]): Promise<string> {
     const { size, mtimeMs } = await stat(file);
     return `${path.basename(file)} ${size} ${mtimeMs}`;
   });
-  return (await Promise.all(signs)).join();
+  return [...(await Promise.all(signs)), `up to ${greatestValue}`].join();
 }
 
 async function readQuantized(
@@ -119,7 +119,13 @@ async function inMemory(
   return found;
 }
 
-/** w [out, in] → values [in, out] and scales [out]: the greatest of each row is 127. */
+/**
+ * Processors without instructions for it (VNNI) add two products of an activation, up to 255, and a weight in 16 bits:
+ * with greater weights the sum would not fit, and be cut.
+ */
+const greatestValue = 63;
+
+/** w [out, in] → values [in, out] and scales [out]: the greatest of each row is 63. */
 export function quantizeRows(weights: Float32Array, outputs: number, inputs: number): Int8Matrix {
   const values = new Int8Array(weights.length);
   const scales = new Float32Array(outputs);
@@ -127,7 +133,7 @@ export function quantizeRows(weights: Float32Array, outputs: number, inputs: num
     const start = row * inputs;
     let greatest = 0;
     for (let i = 0; i < inputs; i++) greatest = Math.max(greatest, Math.abs(weights[start + i]!));
-    scales[row] = greatest / 127;
+    scales[row] = greatest / greatestValue;
   }
   // in tiles, which stay in the cache while they are turned
   const tile = 64;
