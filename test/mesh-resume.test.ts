@@ -41,7 +41,6 @@ const linesOf = (output: string) =>
     .filter(({ loss }) => loss !== undefined);
 
 const divided = {
-  'a pipeline of 2': ['--pipeline-model-parallel-size', '2'],
   'a pipeline of 2, interleaved': [
     ...['--pipeline-model-parallel-size', '2', '--num-layers-per-virtual-pipeline-stage', '1'],
   ],

@@ -69,9 +69,12 @@ const someDivisions: [Mesh, Division][] = [
     { chunks: 2, sharesOptimizer: true, sequenceParallel: true },
   ],
 ];
-const divisions = process.env.MESHES === 'all' ? everyDivision : someDivisions;
+const divisionsOf = (model: string) => {
+  if (process.env.MESHES === 'all') return everyDivision;
+  return model === 'GPT-2' ? someDivisions.slice(-1) : someDivisions;
+};
 
-describe.each(Object.entries(models))('%s', (_, { config, blocks }) => {
+describe.each(Object.entries(models))('%s', (model, { config, blocks }) => {
   const run = (mesh: Mesh, division: Division = {}) =>
     launchRanks<object, never, Result>({
       mesh,
@@ -80,7 +83,7 @@ describe.each(Object.entries(models))('%s', (_, { config, blocks }) => {
     });
   const whole = run({ tensor: 1, pipeline: 1, data: 1 });
 
-  test.each(divisions)('%o, %o', async (mesh, division) => {
+  test.each(divisionsOf(model))('%o, %o', async (mesh, division) => {
     const { chunks = 1 } = division;
     const [expected] = await whole;
     const ranks = await run(mesh, division);
