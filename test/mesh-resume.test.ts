@@ -1,9 +1,7 @@
 /** A run that is saved on one mesh and goes on on another, as a command. */
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { readSafetensors } from '../src/checkpoint/safetensors.js';
-import { relativeError } from './support/fixture.js';
+import { expectSameRun } from './support/same-run.js';
 import { megatronBert, temporaryFolder, writeChapters } from './support/workspace.js';
 
 const folder = temporaryFolder();
@@ -26,19 +24,8 @@ beforeAll(async () => {
   expect(code, stderr).toBe(0);
 }, 60_000);
 
-interface Line {
-  readonly kind: string;
-  readonly iteration: number;
-  readonly loss?: number;
-  readonly consumed_samples?: number;
-}
-
-const linesOf = (output: string) =>
-  readFileSync(at(output, 'log.jsonl'), 'utf8')
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Line)
-    .filter(({ loss }) => loss !== undefined);
+/** The log and the weights of a run that one rank made in one go. */
+const expectWhole = (output: string) => expectSameRun(at(output), at('whole'));
 
 const divided = {
   'a pipeline of 2, interleaved': [
@@ -69,29 +56,6 @@ describe.each(Object.entries(divided))('%s', (name, flags) => {
     await expectWhole(begun);
   });
 });
-
-/** The log and the weights of a run that one rank made in one go. */
-async function expectWhole(output: string): Promise<void> {
-  const expected = linesOf('whole');
-  const found = linesOf(output);
-  expect(found.map(({ kind, iteration, consumed_samples }) => [kind, iteration, consumed_samples])).toEqual(
-    expected.map(({ kind, iteration, consumed_samples }) => [kind, iteration, consumed_samples]),
-  );
-  for (const [i, { loss, iteration }] of found.entries())
-    expect(Math.abs(loss! / expected[i]!.loss! - 1), `loss of iteration ${iteration}`).toBeLessThan(1e-5);
-  const [whole, own] = await Promise.all(
-    ['whole', output].map((name) => readSafetensors(at(name, 'model.safetensors'))),
-  );
-  expect([...own!.tensors.keys()]).toEqual([...whole!.tensors.keys()]);
-  for (const name of whole!.tensors.keys())
-    // the gradient of the keys' biases is rounding alone
-    if (!name.endsWith('key.bias'))
-      expect(
-        relativeError((await own!.read(name)) as Float32Array, (await whole!.read(name)) as Float32Array),
-        name,
-      ).toBeLessThan(1e-4);
-  await Promise.all([whole!.close(), own!.close()]);
-}
 
 test.each([
   [

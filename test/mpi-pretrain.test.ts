@@ -1,13 +1,12 @@
 /** Pretraining on the processes of a launcher of MPI: what one process makes, whatever the launcher. */
 import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { readSafetensors } from '../src/checkpoint/safetensors.js';
-import { relativeError } from './support/fixture.js';
 import { launchers, type Launcher } from './support/mpi.js';
+import { expectSameRun } from './support/same-run.js';
 import { megatronBert, temporaryFolder, writeChapters } from './support/workspace.js';
 
 const folder = temporaryFolder();
@@ -33,30 +32,7 @@ beforeAll(async () => {
   expect(code, stderr).toBe(0);
 }, 60_000);
 
-async function expectWhole(output: string): Promise<void> {
-  const losses = (name: string) =>
-    readFileSync(at(name, 'log.jsonl'), 'utf8')
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line) as { iteration: number; loss?: number })
-      .filter(({ loss }) => loss !== undefined);
-  const expected = losses('whole');
-  const found = losses(output);
-  expect(found.map(({ iteration }) => iteration)).toEqual(expected.map(({ iteration }) => iteration));
-  for (const [i, { loss }] of found.entries())
-    expect(Math.abs(loss! / expected[i]!.loss! - 1)).toBeLessThan(1e-5);
-  const [whole, own] = await Promise.all(
-    ['whole', output].map((name) => readSafetensors(at(name, 'model.safetensors'))),
-  );
-  for (const name of whole!.tensors.keys())
-    // the gradient of the keys' biases is rounding alone
-    if (!name.endsWith('key.bias'))
-      expect(
-        relativeError((await own!.read(name)) as Float32Array, (await whole!.read(name)) as Float32Array),
-        name,
-      ).toBeLessThan(1e-4);
-  await Promise.all([whole!.close(), own!.close()]);
-}
+const expectWhole = (output: string) => expectSameRun(at(output), at('whole'));
 
 const tensor = (size: number) => [
   ...['--tensor-model-parallel-size', String(size), '--make-vocab-size-divisible-by', String(256 / size)],
