@@ -1,9 +1,7 @@
 /** Micro-batches on their way through the stages of a model. */
-import type { Buffer, Engine, HostArray } from '../engine/engine.js';
+import type { Buffer, HostArray } from '../engine/engine.js';
 import { input } from '../graph/functions.js';
-import type { Value } from '../graph/value.js';
-import type { Block } from '../model/blocks.js';
-import { tensorParallel, type Ranks } from '../parallel/ranks.js';
+import { tensorParallel } from '../parallel/ranks.js';
 import { after, before, mostInFlight, pipelineSchedule, type PipelinePlace } from '../parallel/schedules.js';
 import { randomKey } from '../random.js';
 import {
@@ -14,23 +12,13 @@ import {
   type Scalars,
 } from './chain.js';
 import type { OwnParameters } from './parameters.js';
-import type { Recomputation } from './recomputation.js';
 import { stageBlocks, type StageBlocks } from './stages.js';
+import type { TrainerOptions } from './trainer.js';
 
-export interface PipelineOptions {
-  readonly engine: Engine;
-  readonly ranks: Ranks;
+export interface PipelineOptions extends TrainerOptions {
   readonly place: PipelinePlace;
-  readonly blocks: readonly Block[];
-  readonly evaluationBlocks?: readonly Block[];
+  /** Of this rank's stage. */
   readonly parameters: OwnParameters;
-  readonly hidden: Value;
-  readonly microBatchSize: number;
-  readonly sequenceLength: number;
-  readonly seed: number;
-  readonly sequenceParallel?: boolean;
-  readonly recomputeActivations?: Recomputation;
-  readonly mostMicroBatches?: number;
 }
 
 export interface Pipeline {

@@ -92,7 +92,7 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
   );
   const { parameters } = allocated;
   const tied = tiedParameters(blocks, mesh.pipeline, chunks);
-  const pipeline = await createPipeline({ ...options, ranks, place: pipelinePlace, parameters });
+  const pipeline = await createPipeline({ ...options, place: pipelinePlace, parameters });
   let { iterations, updates, recentLosses } = options.completed ?? {
     iterations: 0,
     updates: 0,
