@@ -26,6 +26,9 @@ export const browserHost: Host = {
   async quantize() {
     throw noQuantization();
   },
+  async openRanks() {
+    throw new InputError('a page computes with one rank: expected parallel sizes of 1');
+  },
   async save() {
     throw new InputError('save_pretrained: a page has no folders to write into');
   },

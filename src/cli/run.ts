@@ -1,8 +1,12 @@
 import { Option, type Command } from 'commander';
 import { InputError } from '../errors.js';
 import { taskAliases } from '../pipelines/definitions.js';
+import { rankFromEnvironment } from '../parallel/mpi/environment.js';
+import { runMpiRank } from '../parallel/mpi/rank.js';
+import type { Ranks } from '../parallel/ranks.js';
 import { pipeline } from '../pipelines/node.js';
 import type { FromPretrainedOptions } from '../pretrained/options.js';
+import { endProcesses, serveProcesses } from '../pretrained/ranks/processes.js';
 import { command, positiveInteger } from './options.js';
 import { createProgress } from './progress.js';
 import { readInputs, type Given, type InputOptions } from './run/inputs.js';
@@ -27,6 +31,9 @@ interface CommonFlags extends InputOptions {
   readonly revision?: string;
   readonly dtype?: 'fp32' | 'int8';
   readonly threads?: number;
+  readonly tensorModelParallelSize?: number;
+  readonly pipelineModelParallelSize?: number;
+  readonly mpiLibrary?: string;
   readonly batchSize?: number;
   readonly json?: true;
   readonly output?: string;
@@ -48,14 +55,42 @@ function taskCommand(task: RunTask): Command {
     .option('--json', 'print the results as JSON')
     .option('--output <file>', 'write the results to a file, as JSON lines')
     .option('--batch-size <n>', 'texts that are computed together', positiveInteger)
-    .option('--threads <n>', 'threads to compute with (default: as many as there are cores)', positiveInteger)
+    .option('--threads <n>', 'threads of each rank (default: the cores shared out)', positiveInteger)
+    .option(
+      '--tensor-model-parallel-size <n>',
+      'ranks that each matrix is split over: threads, or the processes of mpirun (default: 1)',
+      positiveInteger,
+    )
+    .option('--pipeline-model-parallel-size <n>', 'ranks that share the layers (default: 1)', positiveInteger)
+    .option('--mpi-library <name>', "of ranks that are processes (default: the launcher's)")
     .addOption(new Option('--dtype <type>', 'numbers of the weights').choices(['fp32', 'int8']))
     .action(async (texts: string[], flags: CommonFlags & Flags) => {
-      await runTask(task, texts, flags);
+      await onRanks(flags, (ranks) => runTask(task, texts, flags, ranks));
     });
 }
 
-async function runTask(task: RunTask, texts: readonly string[], flags: CommonFlags & Flags): Promise<void> {
+/** Does the work in the first process of those that mpirun has started, which the others serve; else in this one. */
+async function onRanks(flags: CommonFlags, work: (ranks?: Ranks) => Promise<void>): Promise<void> {
+  const launched = rankFromEnvironment(process.env);
+  if (!launched || launched.size === 1) return work();
+  const { tensorModelParallelSize: tensor = 1, pipelineModelParallelSize: pipeline = 1 } = flags;
+  const { mpiLibrary: library } = flags;
+  await runMpiRank(
+    async (ranks, { rank }) => {
+      if (rank > 0) return serveProcesses(ranks);
+      await work(ranks);
+      await endProcesses(ranks);
+    },
+    { mesh: { tensor, pipeline, data: 1 }, ...(library !== undefined && { library }) },
+  );
+}
+
+async function runTask(
+  task: RunTask,
+  texts: readonly string[],
+  flags: CommonFlags & Flags,
+  ranks?: Ranks,
+): Promise<void> {
   const to = {
     text: (text: string) => (task.toInput ? task.toInput(text, flags) : text),
     record: (record: Readonly<Record<string, unknown>>) => fromRecord(task, record),
@@ -67,7 +102,7 @@ async function runTask(task: RunTask, texts: readonly string[], flags: CommonFla
       ? jsonResults(texts.length === 1)
       : printedResults;
   try {
-    const problems = await computeAll(task, inputs, flags, results, texts.length === 1);
+    const problems = await computeAll(task, inputs, flags, results, texts.length === 1, ranks);
     await results.end();
     if (problems > 0) process.exitCode = 2;
   } catch (error) {
@@ -83,12 +118,13 @@ async function computeAll(
   flags: CommonFlags & Flags,
   results: Results,
   isSingle: boolean,
+  ranks?: Ranks,
 ): Promise<number> {
   // a first look, so that a mistake in the call is told before a model is loaded
   const iterator = inputs[Symbol.asyncIterator]();
   const first = await iterator.next();
   if (first.done) return 0;
-  const run = await load(task, flags);
+  const run = await load(task, flags, ranks);
   const waiting: Given[] = [];
   async function* usable(): AsyncGenerator {
     for (let next = first; !next.done; next = await iterator.next()) {
@@ -135,13 +171,17 @@ interface AnyPipeline {
 
 async function load(
   { name }: RunTask,
-  { model, revision, dtype, threads }: CommonFlags,
+  { model, revision, dtype, threads, ...sizes }: CommonFlags,
+  ranks?: Ranks,
 ): Promise<AnyPipeline> {
   const progress = createProgress('downloading', 'MB');
   const options: FromPretrainedOptions = {
     ...(revision !== undefined && { revision }),
     ...(dtype && { dtype }),
     ...(threads !== undefined && { threads }),
+    tensor_parallel_size: sizes.tensorModelParallelSize ?? 1,
+    pipeline_parallel_size: sizes.pipelineModelParallelSize ?? 1,
+    ...(ranks && { ranks }),
     warn: (message) => {
       console.error(`megatron-bert: ${message}`);
     },
@@ -157,7 +197,10 @@ async function load(
   }
 }
 
-const commonFlags = ['model', 'revision', 'file', 'jsonLines', 'json', 'output', 'threads', 'dtype'];
+const commonFlags = [
+  ...['model', 'revision', 'file', 'jsonLines', 'json', 'output', 'threads', 'dtype'],
+  ...['tensorModelParallelSize', 'pipelineModelParallelSize', 'mpiLibrary'],
+];
 
 /** Flags in transformers' spelling. */
 function pipelineOptions({ inputFlags = [] }: RunTask, flags: Flags): object {

@@ -93,7 +93,13 @@ export interface Int8Weight {
   readonly full: FloatWeight;
 }
 
-export type Weight = FloatWeight | Int8Weight;
+/** What is made only when it is loaded, and not kept: a part that does not lie in one piece. */
+export interface ReadWeight {
+  readonly type: 'float32';
+  readonly read: () => Promise<Float32Array>;
+}
+
+export type Weight = FloatWeight | ReadWeight | Int8Weight;
 
 /** A program with its weights, for inference: named sizes are those of each run's inputs. */
 export interface LoadedProgram {

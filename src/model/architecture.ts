@@ -2,9 +2,9 @@
 import { multiplyDimensions, type Dimension } from '../graph/dimension.js';
 import { allGather, reshape } from '../graph/functions.js';
 import { sizeOf, type Value } from '../graph/value.js';
-import type { BodyOutputs } from './body.js';
+import { headsAxis, type BodyOutputs } from './body.js';
 import { labelCount, type TransformerConfig } from './config.js';
-import { cacheName, selectionOf, type LabelType, type Leading } from './inputs.js';
+import { cacheName, selectionOf, type CachePart, type LabelType, type Leading } from './inputs.js';
 import { binaryCrossEntropy, labelledLoss, meanSquaredError } from './losses.js';
 import { parameterInputs, type ParameterTree, type ValuesOf } from './parameters.js';
 import type { Run } from './run.js';
@@ -69,10 +69,13 @@ export const sequences = (rows: Value, { batchSize }: Run, length: Dimension) =>
 
 export const flat = (x: Value) => reshape(x, [sizeOf(x.shape)]);
 
-/** What all classes can tell of the layers. */
+/** What all classes can tell of the layers, with the heads of all ranks. */
 export function internals({ states, layers }: BodyOutputs, run: Run): Outputs {
   const named = (name: string, values: readonly (Value | undefined)[]) =>
     values.flatMap((value, i): [string, Value][] => (value ? [[`${name}.${i}`, value]] : []));
+  const allHeads = (own: Value) => allGather(own, run.tensor, headsAxis);
+  const cached = (layer: number, part: CachePart, own: Value | undefined): [string, Value][] =>
+    own ? [[cacheName(layer, part), allHeads(own)]] : [];
   return Object.fromEntries([
     ...named(
       'hidden_states',
@@ -80,17 +83,17 @@ export function internals({ states, layers }: BodyOutputs, run: Run): Outputs {
     ),
     ...named(
       'attentions',
-      layers.map(({ attentions }) => attentions),
+      layers.map(({ attentions }) => allHeads(attentions)),
     ),
     ...named(
       'cross_attentions',
-      layers.map(({ crossAttentions }) => crossAttentions),
+      layers.map(({ crossAttentions }) => crossAttentions && allHeads(crossAttentions)),
     ),
     ...layers.flatMap(({ cache: { self, cross } }, i): [string, Value][] => [
-      ...(self ? [[cacheName(i, 'key'), self.key] as [string, Value]] : []),
-      ...(self ? [[cacheName(i, 'value'), self.value] as [string, Value]] : []),
-      ...(cross ? [[cacheName(i, 'cross_key'), cross.key] as [string, Value]] : []),
-      ...(cross ? [[cacheName(i, 'cross_value'), cross.value] as [string, Value]] : []),
+      ...cached(i, 'key', self?.key),
+      ...cached(i, 'value', self?.value),
+      ...cached(i, 'cross_key', cross?.key),
+      ...cached(i, 'cross_value', cross?.value),
     ]),
   ]);
 }

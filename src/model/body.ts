@@ -1,6 +1,7 @@
 import { reshape, slice } from '../graph/functions.js';
 import { multiplyDimensions } from '../graph/dimension.js';
 import type { Value } from '../graph/value.js';
+import type { KeyValue } from './attention.js';
 import { scoreScale, type TransformerConfig } from './config.js';
 import { embeddings, embeddingsParameters, type EmbeddingsValues, type TextInputs } from './embeddings.js';
 import { poolerParameters } from './heads.js';
@@ -17,6 +18,7 @@ import {
 import { additiveMask, causalMask } from './masks.js';
 import { layerNormParameters, type LayerNormValues } from './parameters.js';
 import type { Run } from './run.js';
+import { takeOwnPart } from './tensor-parallel.js';
 
 export function bodyParameters(config: TransformerConfig) {
   const layers = Array.from(
@@ -45,7 +47,7 @@ export interface BodyInputs extends TextInputs {
   readonly attention_mask: Value;
   /** int32 [sequence, keys]: see `AttentionContext`; for causal masks too. */
   readonly distances?: Value | undefined;
-  /** [layers, heads]: 1 to keep a head, 0 to drop it. */
+  /** [layers, heads], of all ranks: 1 to keep a head, 0 to drop it. */
   readonly head_mask?: Value | undefined;
   /** [batch, encoder sequence, hidden] */
   readonly encoder_hidden_states?: Value | undefined;
@@ -53,7 +55,7 @@ export interface BodyInputs extends TextInputs {
   readonly encoder_attention_mask?: Value | undefined;
   /** int32 [sequence, encoder sequence] */
   readonly encoder_distances?: Value | undefined;
-  /** Of each layer. */
+  /** Of each layer, with the heads of all ranks. */
   readonly past_key_values?: readonly LayerCache[] | undefined;
 }
 
@@ -119,7 +121,13 @@ function layerContexts(inputs: BodyInputs, config: TransformerConfig, run: Run):
         }
       : undefined;
   return Array.from({ length: config.num_hidden_layers }, (_, i) => {
-    const headMask = head_mask && headMaskOf(head_mask, i);
+    const headMask = head_mask && takeOwnPart(headMaskOf(head_mask, i), headsAxis, run.tensor);
+    const past = inputs.past_key_values?.[i];
+    const ownHeads = (all: KeyValue | undefined): KeyValue | undefined =>
+      all && {
+        key: takeOwnPart(all.key, headsAxis, run.tensor),
+        value: takeOwnPart(all.value, headsAxis, run.tensor),
+      };
     const scale = scoreScale(config, i);
     return {
       mask,
@@ -127,10 +135,13 @@ function layerContexts(inputs: BodyInputs, config: TransformerConfig, run: Run):
       scale,
       headMask,
       encoder: encoder && { ...encoder, scale, headMask },
-      past: inputs.past_key_values?.[i],
+      past: past && { self: ownHeads(past.self), cross: ownHeads(past.cross) },
     };
   });
 }
+
+/** Of probabilities, keys and values: [batch, heads, …] */
+export const headsAxis = 1;
 
 /** [layers, heads] → [1, heads, 1, 1] */
 function headMaskOf(mask: Value, layer: number): Value {

@@ -49,6 +49,13 @@ export function takeOwnRows(x: Value, tensor: TensorParallel): Value {
   return slice(copyToTensorParallel(x, tensor), 0, tensor.rank * count, (tensor.rank + 1) * count);
 }
 
+/** Of what all ranks have, the part along an axis that this rank works on: of heads, its own. */
+export function takeOwnPart(x: Value, axis: number, { size, rank }: TensorParallel): Value {
+  if (size === 1) return x;
+  const count = knownSize(x.shape[axis]!) / size;
+  return slice(x, axis, rank * count, (rank + 1) * count);
+}
+
 /** All rows, for what every rank computes alike: then each has the whole gradient of its own rows already. */
 export function gatherRows(own: Value, tensor: TensorParallel): Value {
   if (!tensor.sharesRows) return own;

@@ -71,6 +71,7 @@ async function loadModel(
   let loaded = await load({});
   if (name === 'MegatronBertModel' && lacksPooler(loaded.loading_info)) {
     warnings.length = 0;
+    await loaded.dispose();
     loaded = await load({ add_pooling_layer: false });
   }
   for (const warning of warnings) (options.warn ?? console.warn)(warning);

@@ -2,10 +2,12 @@ import { largestConfig, parseJsonObject } from '../checkpoint/json-object.js';
 import type { Int8Weight } from '../engine/engine.js';
 import { InputError } from '../errors.js';
 import { architectures, type ArchitectureName } from '../model/architectures.js';
+import { computeOn } from './computer.js';
 import type { Host, ModelSource } from './model-source.js';
 import { matchWeights, type LoadingInfo } from './model-weights.js';
 import { modelParameters, type LoadedModel } from './model.js';
 import type { FromPretrainedOptions } from './options.js';
+import type { Division } from './ranks/division.js';
 
 /** @throws InputError naming the file, and what in it is missing or of another shape */
 export async function fromPretrained(
@@ -31,14 +33,34 @@ export async function fromPretrained(
     options.dtype === 'int8' ? await host.quantize(declared, weights, warn) : new Map<string, Int8Weight>();
   if (architecture === 'MegatronBertForCausalLM' && !config.is_decoder)
     warn(`${name}: is_decoder is false, so that every token sees those after it`);
-  const engine = await source.openEngine();
+  const divided = divisionOf(options);
+  if (divided && options.dtype === 'int8') throw new InputError('dtype: int8 is for a model on one rank');
+  const computer = divided
+    ? await host.openRanks({ architecture, config, addPoolingLayer, weights }, divided)
+    : computeOn(await source.openEngine());
   const { readValues } = host;
   return {
     model: {
-      ...{ architecture, config, engine, weights, quantized, readValues, addPoolingLayer },
+      ...{ architecture, config, computer, weights, quantized, readValues, addPoolingLayer },
+      isDivided: divided !== undefined,
       programs: new Map(),
     },
     info,
+  };
+}
+
+/** Undefined where one rank holds the whole model. */
+function divisionOf({
+  tensor_parallel_size: tensor = 1,
+  pipeline_parallel_size: pipeline = 1,
+  threads,
+  ranks,
+}: FromPretrainedOptions): Division | undefined {
+  if (tensor === 1 && pipeline === 1) return undefined;
+  return {
+    mesh: { tensor, pipeline, data: 1 },
+    ...(threads !== undefined && { threads }),
+    ...(ranks && { ranks }),
   };
 }
 

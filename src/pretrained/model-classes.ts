@@ -81,7 +81,7 @@ function wrap<Inputs extends BodyInputs<unknown, unknown>, Outputs>(
       resizeTokenEmbeddings(model, size, pad_to_multiple_of),
     dispose: async () => {
       await releasePrograms(model);
-      await model.engine.release();
+      await model.computer.release();
     },
   };
 }

@@ -2,8 +2,10 @@
 import type { Engine, FloatWeight, Int8Weight } from '../engine/engine.js';
 import type { ReadTextFile } from '../hub/text-files.js';
 import type { Parameter } from '../model/parameters.js';
+import type { Computer } from './computer.js';
 import type { FromPretrainedOptions } from './options.js';
 import type { LoadedModel } from './model.js';
+import type { DividedModel, Division } from './ranks/division.js';
 import type { SaveOptions } from './save-pretrained.js';
 
 export interface StoredWeight {
@@ -39,5 +41,7 @@ export interface Host {
     weights: ReadonlyMap<string, FloatWeight>,
     warn: (message: string) => void,
   ): Promise<Map<string, Int8Weight>>;
+  /** Ranks that hold the parts of a model between them. @throws InputError where it cannot be divided so */
+  openRanks(model: DividedModel, division: Division): Promise<Computer>;
   save(model: LoadedModel, folder: string, options?: SaveOptions): Promise<void>;
 }

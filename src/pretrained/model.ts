@@ -1,16 +1,14 @@
-import type { Engine, FloatWeight, HostTensor, Int8Weight, LoadedProgram, Weight } from '../engine/engine.js';
+import type { FloatWeight, HostTensor, Int8Weight, LoadedProgram } from '../engine/engine.js';
 import { InputError } from '../errors.js';
-import { input } from '../graph/functions.js';
-import { makeProgram } from '../graph/program.js';
-import { dynamicRun, type Outputs } from '../model/architecture.js';
 import { architectures, type ArchitectureName } from '../model/architectures.js';
 import type { TransformerConfig } from '../model/config.js';
-import { bodyInputTypes, type Given } from '../model/inputs.js';
+import type { Given } from '../model/inputs.js';
 import { flattenParameters, type Parameter, type ParameterTree } from '../model/parameters.js';
-import { singleRank } from '../model/run.js';
+import type { Computer } from './computer.js';
 import { problemType } from './labels.js';
 import { prepareInputs, type AnyInputs } from './model-inputs.js';
 import { collectOutputs, type AnyOutputs } from './model-outputs.js';
+import type { Wanted } from './model-programs.js';
 
 export interface ForwardOptions {
   /** The embeddings, each layer's output and, last, the final layer norm's. */
@@ -27,7 +25,9 @@ export interface ForwardOptions {
 export interface LoadedModel {
   readonly architecture: ArchitectureName;
   config: TransformerConfig;
-  readonly engine: Engine;
+  readonly computer: Computer;
+  /** Among ranks. */
+  readonly isDivided: boolean;
   readonly weights: Map<string, FloatWeight>;
   /** 8-bit forms of some of the weights, which take their place in products. */
   readonly quantized: Map<string, Int8Weight>;
@@ -89,13 +89,6 @@ export async function releasePrograms({ programs }: LoadedModel): Promise<void> 
     if (program.status === 'fulfilled') program.value.release();
 }
 
-interface Wanted {
-  readonly hidden_states: boolean;
-  readonly attentions: boolean;
-  readonly past_key_values: boolean;
-  readonly pooler_output: boolean;
-}
-
 function programFor(model: LoadedModel, given: Given, wanted: Wanted): Promise<LoadedProgram> {
   const key = JSON.stringify([
     [...given.names].sort(),
@@ -105,41 +98,10 @@ function programFor(model: LoadedModel, given: Given, wanted: Wanted): Promise<L
   ]);
   const known = model.programs.get(key);
   if (known) return known;
-  const program = loadProgram(model, given, wanted);
+  const program = model.computer.load(model, { given, wanted });
   model.programs.set(key, program);
   program.catch(() => model.programs.delete(key));
   return program;
-}
-
-function loadProgram(
-  { architecture: name, config, engine, weights, quantized }: LoadedModel,
-  given: Given,
-  wanted: Wanted,
-): Promise<LoadedProgram> {
-  const architecture = architectures[name];
-  const labels = architecture.labels(config);
-  const types = { ...bodyInputTypes(given, architecture.leading, config), ...labels };
-  const inputs = Object.fromEntries(
-    [...given.names].map((name) => {
-      const { shape, dtype } = types[name]!;
-      return [name, input(name, shape, dtype)];
-    }),
-  );
-  const everyPosition = wanted.hidden_states || wanted.attentions;
-  const run = dynamicRun(architecture, { tensor: singleRank, everyPosition });
-  const outputs = chooseOutputs(architecture.outputs(inputs, config, run), wanted);
-  const isTraced = everyPosition || Object.keys(labels).some((label) => given.names.has(label));
-  const all = new Map<string, Weight>([...weights, ...quantized]);
-  // a copy of the weights in the order of multiplication is for the calls that are made over and over
-  return engine.load(makeProgram(outputs), all, { prepack: !isTraced });
-}
-
-function chooseOutputs(outputs: Outputs, wanted: Wanted): Outputs {
-  const groups: Readonly<Record<string, boolean>> = {
-    ...wanted,
-    cross_attentions: wanted.attentions,
-  };
-  return Object.fromEntries(Object.entries(outputs).filter(([name]) => groups[name.split('.')[0]!] ?? true));
 }
 
 /**

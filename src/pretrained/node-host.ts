@@ -4,6 +4,7 @@ import { openModel } from '../hub/open-model.js';
 import { textReader } from '../hub/text-files.js';
 import type { Host } from './model-source.js';
 import { quantizeWeights } from './quantized-weights.js';
+import { openRanks } from './ranks/open-ranks.js';
 import { savePretrained } from './save-pretrained.js';
 import { findWeights } from './stored-weights.js';
 import { readValues } from './weight-values.js';
@@ -21,5 +22,6 @@ export const nodeHost: Host = {
   },
   readValues,
   quantize: quantizeWeights,
+  openRanks,
   save: savePretrained,
 };

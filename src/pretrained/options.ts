@@ -1,7 +1,8 @@
 import type { HubOptions } from '../hub/repository.js';
+import type { Ranks } from '../parallel/ranks.js';
 
 export interface FromPretrainedOptions extends HubOptions {
-  /** Threads to compute with; as many as there are cores by default. The first model of a process decides. */
+  /** Threads that each rank computes with; the cores shared out by default. The first model of a process decides. */
   readonly threads?: number;
   /** Fields that take the place of those in `config.json`. */
   readonly config?: Readonly<Record<string, unknown>>;
@@ -14,6 +15,12 @@ export interface FromPretrainedOptions extends HubOptions {
    * Such weights are made once and kept beside the model's.
    */
   readonly dtype?: 'fp32' | 'int8';
+  /** Ranks that share each layer's matrices, each a thread: for models that one alone cannot hold, or to use more cores. */
+  readonly tensor_parallel_size?: number;
+  /** Ranks that share the layers. */
+  readonly pipeline_parallel_size?: number;
+  /** Where ranks are processes of MPI: this one's place among them; the others serve it. */
+  readonly ranks?: Ranks;
   /** Where to compute: there is `cpu` only. */
   readonly device?: 'cpu';
   /** Where to say what is not as one may expect; `console.warn` by default. */

@@ -15,6 +15,10 @@ export const vocabularyWeights =
 export async function resizeTokenEmbeddings(model: LoadedModel, size: number, multiple = 1): Promise<void> {
   if (!Number.isSafeInteger(size) || size < 1 || !Number.isSafeInteger(multiple) || multiple < 1)
     throw new InputError(`expected a positive number of tokens and multiple, found ${size} and ${multiple}`);
+  if (model.isDivided)
+    throw new InputError(
+      'a model that several ranks hold keeps its vocabulary: resize it on one, and save it',
+    );
   const rows = Math.ceil(size / multiple) * multiple;
   const resized: [string, FloatWeight][] = [];
   for (const [name, { shape }] of modelParameters(model))

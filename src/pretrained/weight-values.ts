@@ -28,14 +28,20 @@ export async function readValues(weight: FloatWeight): Promise<Float32Array> {
   return values;
 }
 
+/** A part of a weight, where that is in a file and lies there in one piece. */
+export function placeOfPart(
+  weight: FloatWeight,
+  { outer, run, start }: PartLayout,
+): (FloatWeight & FilePlace) | undefined {
+  if ('data' in weight || outer > 1) return undefined;
+  const itemSize = weight.type === 'float32' ? 4 : 2;
+  return { ...weight, offset: weight.offset + start * itemSize, byteLength: run * itemSize };
+}
+
 /** A part of a weight's values; where it lies in one piece, nothing else is read. */
 export async function readPartOfValues(weight: FloatWeight, layout: PartLayout): Promise<Float32Array> {
-  const { outer, run, start } = layout;
-  if (!('data' in weight) && outer === 1) {
-    const itemSize = weight.type === 'float32' ? 4 : 2;
-    return readValues({ ...weight, offset: weight.offset + start * itemSize, byteLength: run * itemSize });
-  }
-  return partOf(await readValues(weight), layout);
+  const place = placeOfPart(weight, layout);
+  return place ? readValues(place) : partOf(await readValues(weight), layout);
 }
 
 async function readPart(weight: FilePlace, target: Uint8Array): Promise<void> {

@@ -28,7 +28,16 @@ export interface Writing {
   readonly initializers: readonly OnnxTensor[];
   /** Adds a tensor that is not computed. */
   readonly addInitializer: (tensor: OnnxTensor) => void;
+  /** The named sizes that no input tells: the model is to have an input more for each, see `sizeInput`. */
+  readonly untold: ReadonlySet<string>;
 }
+
+/** An input without numbers, whose shape tells a size. */
+export const sizeInput = (size: string) => ({
+  name: `size_${size}`,
+  type: 'float32' as const,
+  shape: [size, 0],
+});
 
 /** @param inputs the model's inputs, whose shapes say at run time how large the named sizes are */
 export function startWriting(inputs: readonly { readonly name: string; readonly shape: Shape }[]): Writing {
@@ -36,6 +45,7 @@ export function startWriting(inputs: readonly { readonly name: string; readonly 
   const initializers: OnnxTensor[] = [];
   const constants = new Map<string, string>();
   const dimensions = new Map<Dimension, string>();
+  const untold = new Set<string>();
 
   const emit =
     (domain: 'com.microsoft' | undefined) =>
@@ -73,15 +83,17 @@ export function startWriting(inputs: readonly { readonly name: string; readonly 
     return name;
   };
   const namedSize = (size: string): string => {
-    const input = inputs.find(({ shape }) => shape.includes(size));
-    if (!input) throw new Error(`no input has an axis of size ${size}`);
-    const axis = input.shape.indexOf(size);
-    return node('Shape', [input.name], { start: { int: axis }, end: { int: axis + 1 } });
+    const told = inputs.find(({ shape }) => shape.includes(size));
+    if (!told) untold.add(size);
+    const { name, shape } = told ?? sizeInput(size);
+    const axis = shape.indexOf(size);
+    return node('Shape', [name], { start: { int: axis }, end: { int: axis + 1 } });
   };
 
   return {
     nodes,
     initializers,
+    untold,
     addInitializer: (tensor) => {
       initializers.push(tensor);
     },

@@ -38,7 +38,7 @@ export function createOnnxEngine(runtime: Runtime, groups: Groups = {}): Engine 
       compiled.set(key, executable);
       return executable;
     },
-    load: (program, weights, options) => loadProgram(program, weights, options, runtime),
+    load: (program, weights, options) => loadProgram(program, weights, options, runtime, groups),
     adam: async (parameter, options, learningRate) => {
       adam(parameter, parameter.value, options, { keep: 1, scale: -learningRate });
     },

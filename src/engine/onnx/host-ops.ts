@@ -7,14 +7,17 @@ import type { HostNode, HostOp } from './segments.js';
 
 export type Groups = Readonly<Record<string, Collectives>>;
 
-type HostKernel<Name extends HostOp> = (
-  inputs: readonly OnnxBuffer[],
-  output: OnnxBuffer,
+/** A tensor in any memory. */
+export type HostNumbers = Pick<OnnxBuffer, 'shape' | 'data'>;
+
+type HostKernel<Name extends HostOp, Numbers = HostNumbers> = (
+  inputs: readonly Numbers[],
+  output: Numbers,
   node: Node<Name>,
   groups: Groups,
 ) => void | Promise<void>;
 
-const floats = ({ data }: OnnxBuffer) => data as Float32Array;
+const floats = ({ data }: HostNumbers) => data as Float32Array;
 
 /** @throws Error where there is none */
 export function groupOf(groups: Groups, group: string): Collectives {
@@ -24,24 +27,27 @@ export function groupOf(groups: Groups, group: string): Collectives {
 }
 
 /** Where the result starts as a copy of the first input; often both are the same memory. */
-function copyFirst([input]: readonly OnnxBuffer[], output: OnnxBuffer): Float32Array {
-  const target = floats(output);
-  if (input!.data.byteOffset !== output.data.byteOffset || input!.arena !== output.arena)
-    target.set(floats(input!));
+function copyFirst([input]: readonly HostNumbers[], output: HostNumbers): Float32Array {
+  const [source, target] = [floats(input!), floats(output)];
+  if (source.byteOffset !== target.byteOffset || source.buffer !== target.buffer) target.set(source);
   return target;
 }
 
-const kernels: { readonly [Name in HostOp]: HostKernel<Name> } = {
-  dropoutMask: ([key], { arena, offset }, { attributes }) => {
-    const { rate, site, unpartitionedShape, axis, parts, index } = attributes;
-    const [low, high] = key!.data as Int32Array;
-    arena.dropoutMask(
-      offset,
-      partLayout(unpartitionedShape, axis, parts, index),
-      randomKey(low!, high!, site),
-      rate,
-    );
-  },
+const dropoutMask: HostKernel<'dropoutMask', OnnxBuffer> = ([key], { arena, offset }, { attributes }) => {
+  const { rate, site, unpartitionedShape, axis, parts, index } = attributes;
+  const [low, high] = key!.data as Int32Array;
+  arena.dropoutMask(
+    offset,
+    partLayout(unpartitionedShape, axis, parts, index),
+    randomKey(low!, high!, site),
+    rate,
+  );
+};
+
+type PlainOp = Exclude<HostOp, 'dropoutMask'>;
+
+/** Those that need no memory of the engine's. */
+const kernels: { readonly [Name in PlainOp]: HostKernel<Name> } = {
   scatterAdd: (inputs, output) => {
     const table = copyFirst(inputs, output);
     const [rows, width] = output.shape as [number, number];
@@ -82,5 +88,20 @@ const kernels: { readonly [Name in HostOp]: HostKernel<Name> } = {
 };
 
 export function runHostOp(node: HostNode, inputs: readonly OnnxBuffer[], output: OnnxBuffer, groups: Groups) {
-  return (kernels[node.op] as HostKernel<HostOp>)(inputs, output, node, groups);
+  return node.op === 'dropoutMask'
+    ? dropoutMask(inputs, output, node, groups)
+    : runPlainOp(node, inputs, output, groups);
+}
+
+export type PlainNode = { [Name in PlainOp]: Node<Name> }[PlainOp];
+
+export const isPlainNode = (node: HostNode): node is HostNode & PlainNode => node.op !== 'dropoutMask';
+
+export function runPlainOp(
+  node: PlainNode,
+  inputs: readonly HostNumbers[],
+  output: HostNumbers,
+  groups: Groups,
+) {
+  return (kernels[node.op] as HostKernel<PlainOp>)(inputs, output, node, groups);
 }

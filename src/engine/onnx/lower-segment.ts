@@ -1,5 +1,5 @@
 import { knownShape, sameShape, type Node, type Value } from '../../graph/value.js';
-import { startWriting, type Emitter, type Writing } from './emitter.js';
+import { sizeInput, startWriting, type Emitter, type Writing } from './emitter.js';
 import { gemm, lower } from './lowering.js';
 import { encodeModel, type FilePart, type OnnxType } from './protobuf.js';
 import { resolveAlias, type Segment } from './segments.js';
@@ -44,7 +44,9 @@ export interface ConstantWeight {
 /** A segment as an ONNX model, with the names of its inputs (but weights) and outputs in the segment's order. */
 export interface LoweredSegment {
   readonly model: Uint8Array;
+  /** The last of them tell `sizes`, by shapes [size, 0]. */
   readonly inputNames: readonly string[];
+  readonly sizes: readonly string[];
   readonly outputNames: readonly string[];
 }
 
@@ -98,9 +100,12 @@ export function lowerSegment(
   }
 
   const outputs = segment.outputs.map(info);
+  const sizes = [...writing.untold];
+  const allInputs = [...inputs, ...sizes.map(sizeInput)];
   return {
-    model: encodeModel({ nodes, initializers, inputs, outputs }),
-    inputNames: inputs.map(({ name }) => name),
+    model: encodeModel({ nodes, initializers, inputs: allInputs, outputs }),
+    inputNames: allInputs.map(({ name }) => name),
+    sizes,
     outputNames: outputs.map(({ name }) => name),
   };
 }

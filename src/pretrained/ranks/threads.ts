@@ -1,0 +1,72 @@
+/** Ranks that are threads of this process. */
+import { randomUUID } from 'node:crypto';
+import { availableParallelism } from 'node:os';
+import { BroadcastChannel } from 'node:worker_threads';
+import { launchRanks } from '../../parallel/launch.js';
+import { meshSize } from '../../parallel/mesh.js';
+import type { DividedModel, Division } from './division.js';
+import type { RankThreadMessage, RankThreadTask } from './rank-thread.js';
+import type { AskedRanks, Tensors } from './requests.js';
+
+interface Pending {
+  readonly resolve: (outputs: Tensors) => void;
+  readonly reject: (error: Error) => void;
+  readonly outputs: Record<string, Tensors[string]>;
+  /** Ranks that have not answered. */
+  missing: number;
+}
+
+export async function openThreads(
+  model: DividedModel,
+  { mesh, threads: given }: Division,
+): Promise<AskedRanks> {
+  const size = meshSize(mesh);
+  const threads = given ?? Math.max(1, Math.floor(availableParallelism() / size));
+  const channel = new BroadcastChannel(`megatron-bert-${randomUUID()}`);
+  const pending: Pending[] = [];
+  let failure: Error | undefined;
+
+  const expectAnswers = () =>
+    new Promise<Tensors>((resolve, reject) => {
+      if (failure) reject(failure);
+      else pending.push({ resolve, reject, outputs: {}, missing: size });
+    });
+  const answered = new Array<number>(size).fill(0);
+  let settled = 0;
+  const take = (outputs: Tensors, rank: number) => {
+    const asked = pending[answered[rank]!++ - settled]!;
+    Object.assign(asked.outputs, outputs);
+    if (--asked.missing > 0) return;
+    pending.shift();
+    settled++;
+    asked.resolve(asked.outputs);
+  };
+
+  const listening = expectAnswers();
+  const ended = launchRanks<RankThreadTask, Tensors, undefined>({
+    mesh,
+    module: new URL('./rank-thread.js', import.meta.url),
+    task: { model, threads, channel: channel.name },
+    onEvent: take,
+  }).catch((error: unknown) => {
+    failure = error as Error;
+    for (const { reject } of pending.splice(0)) reject(failure);
+  });
+  await listening;
+  const post = (message: RankThreadMessage) => {
+    channel.postMessage(message);
+  };
+  return {
+    ask(request) {
+      const answers = expectAnswers();
+      post(request);
+      return answers;
+    },
+    async close() {
+      post({ kind: 'close' });
+      await ended;
+      channel.close();
+      failure ??= new Error('this model was given back');
+    },
+  };
+}
