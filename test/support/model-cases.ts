@@ -1,7 +1,8 @@
+import { expect } from 'vitest';
 import type { ArchitectureName } from '../../src/model/architectures.js';
 import type { AnyInputs, LayerKeyValues } from '../../src/pretrained/model-inputs.js';
 import type { Tensor } from '../../src/pretrained/tensors.js';
-import type { NumberTensor } from './fixture.js';
+import { difference, fixture, readJson, readTensors, relativeError, type NumberTensor } from './fixture.js';
 
 /** One entry of test/fixtures/cases/cases.json, or of GPT-2's. */
 export interface ModelCase {
@@ -17,6 +18,33 @@ export interface ModelCase {
     readonly output_attentions?: boolean;
     readonly use_cache?: boolean;
   };
+}
+
+/** MegatronBERT's and GPT-2's. */
+export const modelCases = ['', 'gpt2/'].flatMap((folder): ModelCase[] => {
+  const found = readJson(fixture(`${folder}cases/cases.json`)) as { readonly cases: ModelCase[] };
+  return found.cases.map((modelCase) => ({ ...modelCase, folder }));
+});
+
+export const tensorsOf = ({ folder, name }: ModelCase) =>
+  readTensors(fixture(`${folder}cases/${name}.safetensors`));
+
+export const startingWith = (tensors: ReadonlyMap<string, NumberTensor>, prefix: string) =>
+  [...tensors].flatMap(([name, tensor]) =>
+    name.startsWith(prefix) ? [[name.slice(prefix.length), tensor] as const] : [],
+  );
+
+/** The tensors `output.NAME`, all of them and no others. */
+export function expectOutputs(found: object, tensors: ReadonlyMap<string, NumberTensor>): void {
+  const outputs = flattenOutputs(found);
+  const expected = startingWith(tensors, 'output.');
+  expect([...outputs.keys()].sort()).toEqual(expected.map(([name]) => name).sort());
+  for (const [name, { shape, data }] of expected) {
+    const found = outputs.get(name)!;
+    expect(found.dims, name).toEqual(shape);
+    if (name === 'loss') expect(relativeError(found.data, data), name).toBeLessThan(1e-5);
+    else expect(difference(found.data, data), name).toBeLessThan(1e-4);
+  }
 }
 
 /** The tensors `input.NAME` as a call takes them. */

@@ -28,8 +28,7 @@ export async function openThreads(
 
   const expectAnswers = () =>
     new Promise<Tensors>((resolve, reject) => {
-      if (failure) reject(failure);
-      else pending.push({ resolve, reject, outputs: {}, missing: size });
+      pending.push({ resolve, reject, outputs: {}, missing: size });
     });
   const answered = new Array<number>(size).fill(0);
   let settled = 0;
@@ -48,25 +47,29 @@ export async function openThreads(
     module: new URL('./rank-thread.js', import.meta.url),
     task: { model, threads, channel: channel.name },
     onEvent: take,
-  }).catch((error: unknown) => {
-    failure = error as Error;
-    for (const { reject } of pending.splice(0)) reject(failure);
-  });
+  })
+    .then(
+      () => new Error('this model was given back'),
+      (error: unknown) => error as Error,
+    )
+    .then((error) => {
+      failure = error;
+      for (const { reject } of pending.splice(0)) reject(error);
+      channel.close();
+    });
   await listening;
   const post = (message: RankThreadMessage) => {
     channel.postMessage(message);
   };
   return {
-    ask(request) {
-      const answers = expectAnswers();
+    async ask(request) {
+      if (failure) throw failure;
       post(request);
-      return answers;
+      return expectAnswers();
     },
     async close() {
-      post({ kind: 'close' });
+      if (!failure) post({ kind: 'close' });
       await ended;
-      channel.close();
-      failure ??= new Error('this model was given back');
     },
   };
 }
