@@ -1,6 +1,7 @@
 /** Ranks that are processes of MPI: the first asks, and the others serve it. */
 import { availableParallelism } from 'node:os';
 import { groupsOf } from '../../parallel/mesh.js';
+import { rankFromEnvironment } from '../../parallel/mpi/environment.js';
 import { hearObject, receiveObject, sendObject, tellObject } from '../../parallel/objects.js';
 import type { Ranks } from '../../parallel/ranks.js';
 import type { DividedModel, Division } from './division.js';
@@ -21,7 +22,8 @@ export async function openProcesses(
   { threads: given, ranks }: Division & { readonly ranks: Ranks },
 ): Promise<AskedRanks> {
   const { world } = ranks.groups;
-  const threads = given ?? Math.max(1, Math.floor(availableParallelism() / world.size));
+  const ranksOfHost = rankFromEnvironment(process.env)?.localSize ?? world.size;
+  const threads = given ?? Math.max(1, Math.floor(availableParallelism() / ranksOfHost));
   const tell = (message: Message) => tellObject(message, world);
   await tell({ kind: 'open', model, threads });
   const answer = openRankModel(model, ranks, threads);
