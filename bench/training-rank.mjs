@@ -18,7 +18,8 @@ await runRank(async (task, ranks, report) => {
   const { microBatchSize, sequenceLength, threads, recomputeActivations, layerRepeats, stepRepeats } = task;
   const config = megatronBertConfig({ ...task.config, vocab_size: vocabulary });
   const communicator = ranks.groups.world;
-  const engine = openEngine({ threads, groups: ranks.groups });
+  const traffic = watchTensorGroup(ranks.groups);
+  const engine = openEngine({ threads, groups: { ...ranks.groups, tensor: traffic.tensor } });
   const tensor = tensorParallel(ranks);
   const run = {
     batchSize: microBatchSize,
@@ -30,6 +31,7 @@ await runRank(async (task, ranks, report) => {
 
   const seconds = async (work) => {
     await communicator.barrier();
+    traffic.take();
     const started = performance.now();
     await work();
     await communicator.barrier();
@@ -40,9 +42,11 @@ await runRank(async (task, ranks, report) => {
   const layer = await prepareLayer(engine, config, run, hidden);
   const gemm = [];
   const layers = [];
+  const layerTraffic = [];
   for (let i = 0; i < layerRepeats + 2; i++) {
     gemm.push(await seconds(product.run));
     layers.push(await seconds(layer.run));
+    layerTraffic.push(traffic.take());
   }
   product.free();
   layer.free();
@@ -69,8 +73,10 @@ await runRank(async (task, ranks, report) => {
   await initializeParameters(engine, trainer.parameters, 1);
   const batch = syntheticBatch(microBatchSize, sequenceLength, predictionCount);
   const steps = [];
+  const stepTraffic = [];
   for (let i = 0; i < stepRepeats + 1; i++) {
     steps.push(await seconds(() => trainer.step([batch])));
+    stepTraffic.push(traffic.take());
     if (communicator.rank === 0) report(i);
   }
   const buffers = engine.allocatedBytes();
@@ -79,11 +85,33 @@ await runRank(async (task, ranks, report) => {
     gemm_gflops: gemm.slice(2).map((time) => (communicator.size * product.flops) / time / 1e9),
     layer_seconds: layers.slice(2),
     step_seconds: steps.slice(1),
+    layer_traffic: layerTraffic.slice(2),
+    step_traffic: stepTraffic.slice(1),
     // of this rank's engine; then of the process, which is all ranks and the product and layer before
     buffer_bytes: buffers,
     peak_bytes: 1024 * process.resourceUsage().maxRSS,
   };
 });
+
+/** The group with what it has done since it was last asked: seconds (waiting for the other rank too), operations, numbers. */
+function watchTensorGroup({ tensor }) {
+  let done = { seconds: 0, operations: 0, numbers: 0 };
+  const watched = async (run, data, ...values) => {
+    const started = performance.now();
+    await run(data, ...values);
+    done.seconds += (performance.now() - started) / 1000;
+    done.operations++;
+    done.numbers += data.length;
+  };
+  return {
+    tensor: { ...tensor, allReduce: (...values) => watched(tensor.allReduce, ...values) },
+    take() {
+      const taken = done;
+      done = { seconds: 0, operations: 0, numbers: 0 };
+      return taken;
+    },
+  };
+}
 
 async function fill(engine, buffer, name) {
   const length = buffer.shape.reduce((a, b) => a * b, 1);

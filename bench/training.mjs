@@ -1,11 +1,11 @@
 // Training speed and peak memory beside PyTorch's, in one run: `npm run bench:training [-- --shape bert-base]
 // [--python PATH] [--micro-batch-size 4 --sequence-length 512] [--recompute-activations]`; the last adds the runs that
 // compute activations again.
-import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { launchRanks } from '../dist/parallel/launch.js';
+import { median } from './measure.mjs';
+import { measureOurs, runJson, shapes } from './training-ours.mjs';
 
 const { values: flags } = parseArgs({
   options: {
@@ -17,54 +17,31 @@ const { values: flags } = parseArgs({
     'layer-repeats': { type: 'string', default: '7' },
     'step-repeats': { type: 'string', default: '3' },
     'recompute-activations': { type: 'boolean', default: false },
-    ours: { type: 'string' },
   },
 });
 
-const configs = {
-  'bert-small': { num_hidden_layers: 4, hidden_size: 512, num_attention_heads: 8, intermediate_size: 2048 },
-  'bert-base': { num_hidden_layers: 12, hidden_size: 768, num_attention_heads: 12, intermediate_size: 3072 },
-  'bert-large': {
-    num_hidden_layers: 24,
-    hidden_size: 1024,
-    num_attention_heads: 16,
-    intermediate_size: 4096,
-  },
-};
 const microBatchSize = Number(flags['micro-batch-size']);
 const sequenceLength = Number(flags['sequence-length']);
 const tokens = microBatchSize * sequenceLength;
 const vocabulary = 30592;
 const repeats = { layerRepeats: Number(flags['layer-repeats']), stepRepeats: Number(flags['step-repeats']) };
 
-// each contender measures in a process of its own, so that thread pools and memory are its own
-if (flags.ours) {
-  const { ranks, threads, shape, recomputeActivations } = JSON.parse(flags.ours);
-  const [first] = await launchRanks({
-    mesh: { tensor: ranks, pipeline: 1, data: 1 },
-    module: new URL('./training-rank.mjs', import.meta.url),
-    task: {
-      config: configs[shape],
-      microBatchSize,
-      sequenceLength,
-      threads,
-      recomputeActivations,
-      ...repeats,
-    },
+// each contender measures in a process of its own
+const ours = (shape, ranks, threads, recomputeActivations = 'none') =>
+  measureOurs({
+    ...{ shape, ranks, threads, microBatchSize, sequenceLength, recomputeActivations },
+    ...repeats,
   });
-  process.stdout.write(JSON.stringify(first));
-  process.exit(0);
-}
 
 const contenders = [
-  { name: '1 rank × 2 threads', measure: (shape) => measureOurs(shape, 1, 2) },
-  { name: '2 ranks × 1 thread', measure: (shape) => measureOurs(shape, 2, 1) },
+  { name: '1 rank × 2 threads', measure: (shape) => ours(shape, 1, 2) },
+  { name: '2 ranks × 1 thread', measure: (shape) => ours(shape, 2, 1) },
 ];
 if (flags['recompute-activations'])
   for (const what of ['selective', 'full'])
     contenders.push({
       name: `1 rank × 2 threads, ${what} recomputation`,
-      measure: (shape) => measureOurs(shape, 1, 2, what),
+      measure: (shape) => ours(shape, 1, 2, what),
     });
 if (existsSync(flags.python)) {
   contenders.push({ name: 'PyTorch, 2 threads', measure: (shape) => measurePyTorch(shape) });
@@ -89,40 +66,11 @@ for (const shape of flags.shape) {
 mkdirSync('bench/results', { recursive: true });
 writeFileSync('bench/results/training.json', `${JSON.stringify(results, null, 2)}\n`);
 
-function measureOurs(shape, ranks, threads, recomputeActivations = 'none') {
-  const sizes = [
-    '--micro-batch-size',
-    flags['micro-batch-size'],
-    '--sequence-length',
-    flags['sequence-length'],
-  ];
-  const counts = ['--layer-repeats', flags['layer-repeats'], '--step-repeats', flags['step-repeats']];
-  return runJson(process.execPath, [
-    fileURLToPath(import.meta.url),
-    ...sizes,
-    ...counts,
-    '--ours',
-    JSON.stringify({ ranks, threads, shape, recomputeActivations }),
-  ]);
-}
-
 function measurePyTorch(shape, more = []) {
   const script = fileURLToPath(new URL('./peers/pytorch_training.py', import.meta.url));
   const sizes = ['--micro-batch-size', microBatchSize, '--sequence-length', sequenceLength, '--threads', 2];
   const counts = ['--layer-repeats', repeats.layerRepeats, '--step-repeats', repeats.stepRepeats];
   return runJson(flags.python, [script, '--shape', shape, ...sizes, ...counts, ...more].map(String));
-}
-
-function runJson(command, args) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-    let output = '';
-    child.stdout.on('data', (chunk) => (output += chunk));
-    child.on('error', reject);
-    child.on('close', (code) =>
-      code === 0 ? resolve(JSON.parse(output)) : reject(new Error(`${command} ended with code ${code}`)),
-    );
-  });
 }
 
 /** Of the matrix products alone: forward and twice that backward. */
@@ -133,7 +81,7 @@ function flops({ hidden_size: h, intermediate_size: i, num_hidden_layers: layers
 }
 
 function print(shape, measured) {
-  const { layer, step } = flops(configs[shape]);
+  const { layer, step } = flops(shapes[shape]);
   const rows = Object.entries(measured).flatMap(([name, runs]) => {
     const gemm = median(runs.flatMap((run) => run.gemm_gflops));
     // the machine's speed drifts: each layer is set against the product that was timed just before it
@@ -172,8 +120,4 @@ function print(shape, measured) {
     [line(columns), line(columns.map(() => '---')), ...rows.map((r) => line(Object.values(r)))].join('\n'),
     '\n',
   );
-}
-
-function median(numbers) {
-  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
 }
