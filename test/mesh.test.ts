@@ -146,7 +146,7 @@ test('what is sent in a step is what the papers say', async () => {
       // the word embeddings, which both have; and all gradients, once
       for (const traffic of [first!, last!]) {
         expect(traffic[`embedding allReduce ${embeddings}`]).toBe(1);
-        const sums = Object.keys(traffic).filter((key) => /^data allReduce \d{3,}$/.test(key));
+        const sums = Object.keys(traffic).filter((key) => /^data startSum \d{3,}$/.test(key));
         expect(sums.map((key) => traffic[key])).toEqual([1]);
       }
     }

@@ -112,7 +112,7 @@ test.each<[string, Block[], TransformerConfig, Batch]>([
   await chain.forward(0, data, dropoutKey);
   const { loss } = await chain.scalars();
   expect(loss).toBeCloseTo(lossOf(blocks, hidden, batch, parameters), 5);
-  await chain.backward(0, 1, new Set());
+  await chain.backward(0, 1, new Set(), () => undefined);
 
   const step = 1e-5;
   for (const [name, { gradient }] of own) {

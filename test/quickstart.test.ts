@@ -1,4 +1,4 @@
-/** `npm start`, with a few iterations only. */
+/** `npm start` and the longer example, with a few iterations only. */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -18,6 +18,17 @@ test('the quickstart goes all the way', async () => {
   expect(summary.ranks).toBe(2);
   expect(stdout.match(/\[MASK\].*\n( {2}\S+ +\d+\.\d %\n){3}/g)).toHaveLength(3);
   expect(stdout).toContain('loss.svg in a browser');
+});
+
+test('a novel and speeches', async () => {
+  const example = fileURLToPath(new URL('../examples/novel-and-speeches.mjs', import.meta.url));
+  const output = path.join(folder, 'longer');
+  const flags = ['--train-iterations', '2', '--evaluation-sequences', '16', '--num-layers', '1'];
+  const { stdout } = await promisify(execFile)(process.execPath, [example, output, ...flags]);
+  expect(stdout).toContain('135 documents');
+  expect(stdout).toContain('233 documents');
+  const summary = readJson(path.join(output, 'model', 'summary.json')) as Record<string, number>;
+  expect(summary.iterations).toBe(2);
 });
 
 test('its sentences are in chapters that were held out', () => {

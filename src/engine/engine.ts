@@ -46,6 +46,13 @@ export interface AdamOptions {
   readonly gradientScale: number;
 }
 
+/** What goes on while something else is computed. */
+export interface StartedSum {
+  /** Goes on as far as that is possible without waiting. */
+  advance(): void;
+  finish(): void | Promise<void>;
+}
+
 /**
  * The collective operations of one group of ranks, and messages between two of them. Every rank calls the same ones in
  * the same order.
@@ -59,6 +66,11 @@ export interface Collectives<Data = Float32Array> {
   reduceScatter(whole: Data, part: Data): void | Promise<void>;
   /** `data` becomes what it is on the rank `root`. */
   broadcast(data: Data, root: number): void | Promise<void>;
+  /**
+   * Begins what `reduceScatter` does, or without a part what `allReduce` does, for a sum. Other operations may come before
+   * it is finished; nothing else may use its numbers until then.
+   */
+  startSum(whole: Data, part?: Data): StartedSum;
   /** Returns when `data` may be written over, whether or not the rank `to` has received it. */
   send(data: Data, to: number): void | Promise<void>;
   /** Waits for the next that the rank `from` has sent to this one. @throws Error where it has another length */

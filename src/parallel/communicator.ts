@@ -11,6 +11,17 @@ export interface Communicator extends Collectives {
   barrier(): void | Promise<void>;
 }
 
+/** Where ranks share the processors that they compute on, nothing goes on beside that: all is done at the end. */
+export const startLate =
+  ({
+    allReduce,
+    reduceScatter,
+  }: Pick<Communicator, 'allReduce' | 'reduceScatter'>): Communicator['startSum'] =>
+  (whole, part) => ({
+    advance: () => undefined,
+    finish: () => (part ? reduceScatter(whole, part) : allReduce(whole, 'sum')),
+  });
+
 /** One rank alone. */
 export const singleCommunicator: Communicator = {
   rank: 0,
@@ -21,6 +32,10 @@ export const singleCommunicator: Communicator = {
   },
   reduceScatter: (whole, part) => {
     part.set(whole);
+  },
+  startSum: (whole, part) => {
+    part?.set(whole);
+    return { advance: () => undefined, finish: () => undefined };
   },
   broadcast: () => undefined,
   send: () => refuseMessage(),

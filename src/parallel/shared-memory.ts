@@ -1,5 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
-import type { Communicator } from './communicator.js';
+import { startLate, type Communicator } from './communicator.js';
 import { RankLost } from './rank-lost.js';
 import { openMessages } from './shared-messages.js';
 
@@ -111,22 +111,41 @@ export function joinSharedGroup(
       else for (let i = 0; i < target.length; i++) target[i] = Math.max(target[i]!, slot[offset + i]!);
   };
 
+  const allReduce: Communicator['allReduce'] = (data, reduction) => {
+    for (let start = 0; start < data.length; start += pieceLength) {
+      const piece = data.subarray(start, start + pieceLength);
+      slots[rank]!.set(piece);
+      barrier();
+      const from = Math.floor((rank * piece.length) / size);
+      const to = Math.floor(((rank + 1) * piece.length) / size);
+      combine(result.subarray(from, to), from, reduction);
+      barrier();
+      piece.set(result.subarray(0, piece.length));
+    }
+  };
+
+  const reduceScatter: Communicator['reduceScatter'] = (whole, part) => {
+    const length = Math.floor(pieceLength / size);
+    for (let start = 0; start < part.length; start += length) {
+      const piece = part.subarray(start, start + length);
+      for (let i = 0; i < size; i++)
+        slots[rank]!.set(
+          whole.subarray(i * part.length + start, i * part.length + start + piece.length),
+          i * length,
+        );
+      barrier();
+      combine(piece, rank * length, 'sum');
+      barrier();
+    }
+  };
+
   return {
     rank,
     size,
     barrier,
-    allReduce(data, reduction) {
-      for (let start = 0; start < data.length; start += pieceLength) {
-        const piece = data.subarray(start, start + pieceLength);
-        slots[rank]!.set(piece);
-        barrier();
-        const from = Math.floor((rank * piece.length) / size);
-        const to = Math.floor(((rank + 1) * piece.length) / size);
-        combine(result.subarray(from, to), from, reduction);
-        barrier();
-        piece.set(result.subarray(0, piece.length));
-      }
-    },
+    allReduce,
+    reduceScatter,
+    startSum: startLate({ allReduce, reduceScatter }),
     allGather(part, whole) {
       for (let start = 0; start < part.length; start += pieceLength) {
         const piece = part.subarray(start, start + pieceLength);
@@ -135,20 +154,6 @@ export function joinSharedGroup(
         slots.forEach((slot, i) => {
           whole.set(slot.subarray(0, piece.length), i * part.length + start);
         });
-        barrier();
-      }
-    },
-    reduceScatter(whole, part) {
-      const length = Math.floor(pieceLength / size);
-      for (let start = 0; start < part.length; start += length) {
-        const piece = part.subarray(start, start + length);
-        for (let i = 0; i < size; i++)
-          slots[rank]!.set(
-            whole.subarray(i * part.length + start, i * part.length + start + piece.length),
-            i * length,
-          );
-        barrier();
-        combine(piece, rank * length, 'sum');
         barrier();
       }
     },

@@ -84,8 +84,15 @@ export interface TrainingChain {
   /**
    * Adds to every parameter's gradient that of the slot's micro-batch: `scale` times its loss's, where this chain has
    * it. A gradient whose name is not in `accumulated` yet is overwritten, and its name added.
+   *
+   * @param computed is told the names of the parameters of each block that is done
    */
-  backward(slot: number, scale: number, accumulated: Set<string>): Promise<void>;
+  backward(
+    slot: number,
+    scale: number,
+    accumulated: Set<string>,
+    computed: (names: readonly string[]) => void,
+  ): Promise<void>;
 }
 
 /** What forward leaves for backward. */
@@ -161,7 +168,7 @@ export async function createTrainingChain(options: TrainingChainOptions): Promis
         await runForward(slot, i);
       }
     },
-    async backward(slot, scale, accumulated) {
+    async backward(slot, scale, accumulated, computed) {
       await engine.write(seed, Float32Array.of(scale));
       const { kept } = allocated[slot]!;
       for (const [i, { kind }] of [...blocks.entries()].reverse()) {
@@ -183,6 +190,7 @@ export async function createTrainingChain(options: TrainingChainOptions): Promis
           },
         );
         for (const { global } of names[i]!) accumulated.add(global);
+        computed(names[i]!.map(({ global }) => global));
       }
     },
   };

@@ -28,6 +28,7 @@ export type OwnParameters = ReadonlyMap<string, OwnParameter>;
 
 /** Parameters that lie one after the other, for data ranks to communicate them at once. */
 export interface Bucket {
+  readonly names: readonly string[];
   readonly values: Buffer;
   readonly gradients: Buffer;
   /** What this rank updates of them, where data ranks share the optimizer: one of as many equal stretches. */
@@ -92,6 +93,7 @@ export function allocateParameters(
     }
     const own = (buffer: Buffer) => engine.view(buffer, shareStart, [share]);
     return {
+      names: placed.map(({ name }) => name),
       values,
       gradients,
       ...(shares.size > 1 && { share: { values: own(values), gradients: own(gradients) } }),

@@ -11,6 +11,7 @@ import {
   type EvaluationChain,
   type Scalars,
 } from './chain.js';
+import type { GradientSums } from './gradients.js';
 import type { OwnParameters } from './parameters.js';
 import { stageBlocks, type StageBlocks } from './stages.js';
 import type { TrainerOptions } from './trainer.js';
@@ -26,9 +27,14 @@ export interface Pipeline {
    * Forward and backward passes of this rank's micro-batches, after which its gradients are the average over those of
    * all data ranks but for what the others have to add.
    *
+   * @param computed see `GradientSums`
    * @returns each one's scalars, on the last stage
    */
-  forwardBackward(microBatches: readonly Batch[], iteration: number): Promise<Scalars[]>;
+  forwardBackward(
+    microBatches: readonly Batch[],
+    iteration: number,
+    computed: GradientSums['computed'],
+  ): Promise<Scalars[]>;
   /** @returns scalars on the last stage */
   evaluate(batch: Batch): Promise<Scalars>;
   readEvaluated(name: string): Promise<HostArray>;
@@ -63,7 +69,7 @@ export async function createPipeline(options: PipelineOptions): Promise<Pipeline
   const receive = (buffer: Buffer, from: Neighbour) => from && stages.receive(buffer, from.stage);
 
   return {
-    async forwardBackward(microBatches, iteration) {
+    async forwardBackward(microBatches, iteration, computed) {
       const accumulated = new Set<string>();
       const scale = 1 / (microBatches.length * mesh.data);
       const all: Scalars[] = [];
@@ -80,7 +86,7 @@ export async function createPipeline(options: PipelineOptions): Promise<Pipeline
           else all.push(await chain.scalars());
         } else {
           await receive(chain.outputGradient, after);
-          await chain.backward(slot, scale, accumulated);
+          await chain.backward(slot, scale, accumulated, computed);
           await send(chain.inputGradient, before);
         }
       }

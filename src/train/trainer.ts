@@ -3,7 +3,7 @@ import type { Value } from '../graph/value.js';
 import type { Block } from '../model/blocks.js';
 import { tensorParallel, type Ranks } from '../parallel/ranks.js';
 import type { Batch, Scalars } from './chain.js';
-import { reduceGradients, tiedParameters } from './gradients.js';
+import { createGradientSums, tiedParameters } from './gradients.js';
 import { gradientNorm, updateParameters, type OptimizerOptions } from './optimizer.js';
 import { optimizers } from './optimizers.js';
 import { allocateParameters, type OwnParameters } from './parameters.js';
@@ -82,16 +82,17 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
   const { lossSpikeFactor = Infinity, chunks = 1, sharesOptimizer = false } = options;
   const { mesh, place, groups } = ranks;
   const pipelinePlace = { stage: place.pipeline, stages: mesh.pipeline, chunks };
-  const own = stageBlocks(blocks, pipelinePlace);
+  const own = stageBlocks(blocks, pipelinePlace).flatMap((chunk) => chunk.blocks);
   const allocated = allocateParameters(
     engine,
-    own.flatMap((chunk) => chunk.blocks),
+    own,
     tensorParallel(ranks),
     optimizers[optimizer.optimizer].moments.length,
     sharesOptimizer ? { size: mesh.data, rank: place.data } : undefined,
   );
   const { parameters } = allocated;
   const tied = tiedParameters(blocks, mesh.pipeline, chunks);
+  const beginSums = createGradientSums(engine, allocated, ranks, own, tied);
   const pipeline = await createPipeline({ ...options, place: pipelinePlace, parameters });
   let { iterations, updates, recentLosses } = options.completed ?? {
     iterations: 0,
@@ -103,10 +104,11 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
     parameters,
     completed: () => ({ iterations, updates, recentLosses }),
     async step(microBatches) {
+      const sums = beginSums(microBatches.length);
       const scalars = await averageOverRanks(
-        average(await pipeline.forwardBackward(microBatches, iterations)),
+        average(await pipeline.forwardBackward(microBatches, iterations, sums.computed)),
       );
-      await reduceGradients(engine, allocated, ranks, tied);
+      await sums.finish();
       const learningRate = learningRateAt(updates, schedule);
       const norm = await gradientNorm(engine, allocated, ranks, (name) => tied.includes(name));
       const loss = await fromLastStage(scalars.loss);

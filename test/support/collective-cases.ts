@@ -3,7 +3,7 @@ import { groupNames, type GroupName, type Mesh } from '../../src/parallel/mesh.j
 
 /** One operation that all ranks of a group do: see perform-collectives.mjs. */
 export interface CollectiveCase {
-  readonly operation: 'sum' | 'max' | 'allGather' | 'reduceScatter' | 'broadcast' | 'messages';
+  readonly operation: (typeof operations)[number];
   readonly group: GroupName;
   readonly length: number;
   /** Of a broadcast, up to the size of the group. */
@@ -16,7 +16,15 @@ export interface CollectiveCase {
   readonly memory: 'plain' | 'shared' | 'WebAssembly';
 }
 
-export const operations = ['sum', 'max', 'allGather', 'reduceScatter', 'broadcast', 'messages'] as const;
+const operations = [
+  'sum',
+  'max',
+  'allGather',
+  'reduceScatter',
+  'broadcast',
+  'started sums',
+  'messages',
+] as const;
 const memories = ['plain', 'shared', 'WebAssembly'] as const;
 
 /** None, one, few, more than go at once, and no multiple of the ranks. */

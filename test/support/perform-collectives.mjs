@@ -65,6 +65,10 @@ export function expected(one, own, size) {
         all(length * size).map((whole) => whole.subarray(own * length, (own + 1) * length)),
         sum,
       );
+    case 'started sums': {
+      const of = (operation, seed) => expected({ ...one, operation, seed }, own, size);
+      return concatenated([of('sum', one.seed), of('reduceScatter', one.seed), of('sum', one.seed + 1)]);
+    }
     case 'broadcast':
       return brought(one, one.root % size, length);
     case 'messages':
@@ -114,6 +118,20 @@ export async function perform(one, communicator) {
       const part = new Float32Array(length);
       await communicator.reduceScatter(own(length * size), part);
       return part;
+    }
+    case 'started sums': {
+      const [data, part] = [own(length), allocate('plain', length)];
+      const whole = Float32Array.from(brought(one, rank, length * size));
+      const sums = [communicator.startSum(data), communicator.startSum(whole, part)];
+      // ranks go on at different times, and sum up something else meanwhile
+      for (let i = 0; i < rank * 20; i++) sums[i % 2].advance();
+      const other = Float32Array.from(brought({ ...one, seed: one.seed + 1 }, rank, length));
+      await communicator.allReduce(other, 'sum');
+      for (const sum of sums) {
+        sum.advance();
+        await sum.finish();
+      }
+      return concatenated([data, part, other]);
     }
     case 'broadcast': {
       const data = own(length);

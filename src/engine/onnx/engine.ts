@@ -61,6 +61,7 @@ export function createOnnxEngine(runtime: Runtime, groups: Groups = {}): Engine 
         allGather: (part, whole) => group().allGather(own(part), own(whole)),
         reduceScatter: (whole, part) => group().reduceScatter(own(whole), own(part)),
         broadcast: (data, root) => group().broadcast(own(data), root),
+        startSum: (whole, part) => group().startSum(own(whole), part && own(part)),
         send: (data, to) => group().send(own(data), to),
         receive: (data, from) => group().receive(own(data), from),
       };

@@ -17,12 +17,15 @@ export interface Transfer {
   readonly memory: ArrayBufferLike;
   /** An MPI_Request, of four or eight bytes. */
   readonly request: Uint8Array;
+  readonly isReceived: boolean;
   isDone: boolean;
 }
 
-/** What keeps those messages apart that people send and those that collectives are made of. */
-const tags = { message: 0, collective: 1 };
-export type Tag = keyof typeof tags;
+/**
+ * What keeps messages apart: those that people send, those that collectives are made of, and those of each collective that
+ * goes on beside others, which have numbers of their own from `started` on.
+ */
+export const tags = { message: 0, collective: 1, started: 2 } as const;
 
 /** Numbers of a message: MPI counts them in 32 bits. */
 export const largestMessage = 2 ** 30;
@@ -30,15 +33,14 @@ export const largestMessage = 2 ** 30;
 export interface Channel {
   readonly rank: number;
   readonly members: readonly Member[];
-  startSend(data: Float32Array, to: number, tag: Tag): Transfer;
-  startReceive(data: Float32Array, from: number, tag: Tag): Transfer;
+  startSend(data: Float32Array, to: number, tag: number): Transfer;
+  startReceive(data: Float32Array, from: number, tag: number): Transfer;
+  /** @throws Error naming the rank that sent more or less */
   isDone(transfer: Transfer, other: number, operation: string): boolean;
-  /** @throws Error naming the rank that was waited for too long */
-  finishSend(transfer: Transfer, to: number, operation: string): void;
   /** @throws Error naming the rank that was waited for too long, or sent more or less */
-  finishReceive(transfer: Transfer, from: number, operation: string): void;
+  finish(transfer: Transfer, other: number, operation: string): void;
   /** Waits for the next message of a rank, without receiving it. @returns how many numbers it has */
-  nextLength(from: number, tag: Tag, operation: string): number;
+  nextLength(from: number, tag: number, operation: string): number;
   /** target ← target + numbers */
   add(numbers: Float32Array, target: Float32Array): void;
 }
@@ -74,14 +76,14 @@ export function openChannel(
     call: MpiLibrary['functions']['isend'],
     data: Float32Array,
     other: number,
-    tag: Tag,
-    operation: string,
+    tag: number,
+    isReceived: boolean,
   ): Transfer => {
     const request = freeRequests.pop() ?? new Uint8Array(requestBytes);
     // asking for the buffer moves a small array out of V8's heap, where it would not stay in place
-    const transfer = { data, memory: data.buffer, request, isDone: false };
-    const code = call(data, data.length, handles.float, other, tags[tag], communicator, request);
-    check(library, code, operation);
+    const transfer = { data, memory: data.buffer, request, isReceived, isDone: false };
+    const code = call(data, data.length, handles.float, other, tag, communicator, request);
+    check(library, code, isReceived ? 'receive' : 'send');
     underWay.add(transfer);
     return transfer;
   };
@@ -94,6 +96,7 @@ export function openChannel(
     transfer.isDone = true;
     freeRequests.push(transfer.request);
     underWay.delete(transfer);
+    if (transfer.isReceived) checkLength(transfer.data.length, lengthOfStatus(), members[other]!, operation);
     return true;
   };
 
@@ -107,17 +110,13 @@ export function openChannel(
   return {
     rank,
     members,
-    startSend: (data, to, tag) => start(functions.isend, data, to, tag, 'send'),
-    startReceive: (data, from, tag) => start(functions.irecv, data, from, tag, 'receive'),
+    startSend: (data, to, tag) => start(functions.isend, data, to, tag, false),
+    startReceive: (data, from, tag) => start(functions.irecv, data, from, tag, true),
     isDone,
-    finishSend: finish,
-    finishReceive(transfer, from, operation) {
-      finish(transfer, from, operation);
-      checkLength(transfer.data.length, lengthOfStatus(), members[from]!, operation);
-    },
+    finish,
     nextLength(from, tag, operation) {
       const hasArrived = () => {
-        check(library, functions.iprobe(from, tags[tag], communicator, flag, status), operation);
+        check(library, functions.iprobe(from, tag, communicator, flag, status), operation);
         return flag[0] !== 0;
       };
       waitUntil(hasArrived, timeoutSeconds, lateFor(from, operation));

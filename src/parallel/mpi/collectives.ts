@@ -1,23 +1,37 @@
 /** Collective operations, made of messages. */
 import type { Communicator } from '../communicator.js';
-import { largestMessage, ranges, type Channel, type Transfer } from './channel.js';
+import { largestMessage, ranges, tags, type Channel, type Transfer } from './channel.js';
 
 /** Numbers that are summed at a time: enough to fill a network, and memory stays bounded. */
 const pieceLength = 2 ** 22;
 /** Up to so many, one exchange of everything is faster than two of parts. */
 const smallLength = 2 ** 11;
 
+/** Sums that go on at a time have tags of their own: MPI has 2¹⁵ at least (MPI 4.1, section 9.1.2). */
+const mostStarted = 2 ** 12;
+
 type PartOf = (rank: number) => Float32Array;
 type Reduction = 'sum' | 'max';
 
-/** What other ranks sent: no two collectives of a process are under way at a time. */
-let received = new Float32Array(0);
+/** Where what other ranks sent is received: room for a part of each. */
+type Room = (size: number, length: number) => PartOf;
 
-/** Room for a part of each rank. */
-function slots(size: number, length: number): PartOf {
-  if (received.length < size * length) received = new Float32Array(size * length);
-  return (rank) => received.subarray(rank * length, (rank + 1) * length);
+function makeRoom(): Room {
+  let received = new Float32Array(0);
+  return (size, length) => {
+    if (received.length < size * length) received = new Float32Array(size * length);
+    return (rank) => received.subarray(rank * length, (rank + 1) * length);
+  };
 }
+
+/** No two collectives of a process are under way at a time, but for started ones, which have rooms of their own. */
+const room = makeRoom();
+const freeRooms: Room[] = [];
+
+/** Messages that are under way, and with whom. */
+type Pending = readonly (readonly [transfer: Transfer, other: number])[];
+/** A collective: between two of its steps it waits for messages. */
+type Steps = Generator<Pending, void, void>;
 
 /** `data` divided among the ranks, as evenly as can be. */
 function stretchesOf(data: Float32Array, size: number): PartOf {
@@ -48,26 +62,25 @@ export function openCollectives(
   const others = Array.from({ length: size - 1 }, (_, i) => (rank + 1 + i) % size);
 
   /** Sends the ranks `to` their parts while receiving those of the ranks `from`. */
-  const transfer = (
-    operation: keyof Communicator,
+  function* transfer(
     to: readonly number[],
     sent: PartOf,
     from: readonly number[],
     taken: PartOf,
-  ): void => {
-    const receives = from.map((other): [Transfer, number] => [
-      channel.startReceive(taken(other), other, 'collective'),
-      other,
-    ]);
-    const sends = to.map((other): [Transfer, number] => [
-      channel.startSend(sent(other), other, 'collective'),
-      other,
-    ]);
-    for (const [receive, other] of receives) channel.finishReceive(receive, other, operation);
-    for (const [send, other] of sends) channel.finishSend(send, other, operation);
+    tag: number,
+  ): Steps {
+    const receives = from.map((other) => [channel.startReceive(taken(other), other, tag), other] as const);
+    const sends = to.map((other) => [channel.startSend(sent(other), other, tag), other] as const);
+    yield [...receives, ...sends];
+  }
+  const exchange = (sent: PartOf, taken: PartOf, tag: number = tags.collective) =>
+    transfer(others, sent, others, taken, tag);
+
+  const wait = (pending: Pending, operation: keyof Communicator): void => {
+    for (const [transfer, other] of pending) channel.finish(transfer, other, operation);
   };
-  const exchange = (operation: keyof Communicator, sent: PartOf, taken: PartOf): void => {
-    transfer(operation, others, sent, others, taken);
+  const complete = (operation: keyof Communicator, steps: Steps): void => {
+    for (const pending of steps) wait(pending, operation);
   };
 
   /** own ← the parts of all ranks, combined in their order. */
@@ -81,55 +94,88 @@ export function openCollectives(
     if (first !== own) own.set(first);
   };
 
-  const reduceSmall = (data: Float32Array, reduction: Reduction): void => {
-    const theirs = slots(size, data.length);
-    exchange('allReduce', () => data, theirs);
+  function* reduceSmall(data: Float32Array, reduction: Reduction, room: Room, tag?: number): Steps {
+    const theirs = room(size, data.length);
+    yield* exchange(() => data, theirs, tag);
     combine(data, theirs, reduction);
-  };
+  }
 
-  const reduceLarge = (data: Float32Array, reduction: Reduction): void => {
+  function* reduceLarge(data: Float32Array, reduction: Reduction, room: Room, tag?: number): Steps {
     const stretch = stretchesOf(data, size);
     const own = stretch(rank);
-    const theirs = slots(size, own.length);
-    exchange('allReduce', stretch, theirs);
+    const theirs = room(size, own.length);
+    yield* exchange(stretch, theirs, tag);
     combine(own, theirs, reduction);
-    exchange('allReduce', () => own, stretch);
-  };
+    yield* exchange(() => own, stretch, tag);
+  }
+
+  function* allReduce(data: Float32Array, reduction: Reduction, room: Room, tag?: number): Steps {
+    const reduce = data.length <= smallLength ? reduceSmall : reduceLarge;
+    for (const [start, end] of ranges(data.length, pieceLength))
+      yield* reduce(data.subarray(start, end), reduction, room, tag);
+  }
+
+  function* reduceScatter(whole: Float32Array, part: Float32Array, room: Room, tag?: number): Steps {
+    const { length } = part;
+    for (const [start, end] of ranges(length, Math.ceil(pieceLength / size))) {
+      const stretch = (other: number) => whole.subarray(other * length + start, other * length + end);
+      const theirs = room(size, end - start);
+      const own = part.subarray(start, end);
+      yield* exchange(stretch, theirs, tag);
+      own.set(stretch(rank));
+      combine(own, theirs, 'sum');
+    }
+  }
+
+  let started = 0;
 
   return {
     barrier() {
       const nothing = new Float32Array(0);
-      exchange(
+      complete(
         'barrier',
-        () => nothing,
-        () => nothing,
+        exchange(
+          () => nothing,
+          () => nothing,
+        ),
       );
     },
     allReduce(data, reduction) {
-      const reduce = data.length <= smallLength ? reduceSmall : reduceLarge;
-      for (const [start, end] of ranges(data.length, pieceLength))
-        reduce(data.subarray(start, end), reduction);
+      complete('allReduce', allReduce(data, reduction, room));
+    },
+    reduceScatter(whole, part) {
+      complete('reduceScatter', reduceScatter(whole, part, room));
+    },
+    startSum(whole, part) {
+      const own = freeRooms.pop() ?? makeRoom();
+      const tag = tags.started + (started++ % mostStarted);
+      const steps = part ? reduceScatter(whole, part, own, tag) : allReduce(whole, 'sum', own, tag);
+      let step = steps.next();
+      return {
+        advance() {
+          while (
+            !step.done &&
+            step.value.every(([transfer, other]) => channel.isDone(transfer, other, 'startSum'))
+          )
+            step = steps.next();
+        },
+        finish() {
+          for (; !step.done; step = steps.next()) wait(step.value, 'startSum');
+          freeRooms.push(own);
+        },
+      };
     },
     allGather(part, whole) {
       const { length } = part;
       whole.set(part, rank * length);
       for (const [start, end] of ranges(length, largestMessage))
-        exchange(
+        complete(
           'allGather',
-          () => part.subarray(start, end),
-          (other) => whole.subarray(other * length + start, other * length + end),
+          exchange(
+            () => part.subarray(start, end),
+            (other) => whole.subarray(other * length + start, other * length + end),
+          ),
         );
-    },
-    reduceScatter(whole, part) {
-      const { length } = part;
-      for (const [start, end] of ranges(length, Math.ceil(pieceLength / size))) {
-        const stretch = (other: number) => whole.subarray(other * length + start, other * length + end);
-        const theirs = slots(size, end - start);
-        const own = part.subarray(start, end);
-        exchange('reduceScatter', stretch, theirs);
-        own.set(stretch(rank));
-        combine(own, theirs, 'sum');
-      }
     },
     broadcast(data, root) {
       const receivers = others.filter((other) => other !== root);
@@ -138,8 +184,13 @@ export function openCollectives(
         const stretch = stretchesOf(data.subarray(start, end), size);
         const own = stretch(rank);
         const isRoot = rank === root;
-        transfer('broadcast', isRoot ? others : [], stretch, isRoot ? [] : [root], () => own);
-        transfer('broadcast', receivers, () => own, isRoot ? [] : others, stretch);
+        const { collective } = tags;
+        const fromRoot = transfer(isRoot ? others : [], stretch, isRoot ? [] : [root], () => own, collective);
+        complete('broadcast', fromRoot);
+        complete(
+          'broadcast',
+          transfer(receivers, () => own, isRoot ? [] : others, stretch, collective),
+        );
       }
     },
   };

@@ -1,5 +1,5 @@
 import type { Communicator } from '../communicator.js';
-import { checkLength, largestMessage, ranges, type Channel, type Transfer } from './channel.js';
+import { checkLength, largestMessage, ranges, tags, type Channel, type Transfer } from './channel.js';
 import { openCollectives } from './collectives.js';
 
 /** A communicator between processes, and the end of its sending. */
@@ -21,15 +21,15 @@ export function openCommunicator(channel: Channel): ProcessCommunicator {
     );
     const letter = free?.letter ?? new Float32Array(piece.length);
     letter.set(piece);
-    const transfer = channel.startSend(letter, to, 'message');
+    const transfer = channel.startSend(letter, to, tags.message);
     if (free) Object.assign(free, { transfer, to });
     else sent.push({ letter, transfer, to });
   };
 
   const receivePiece = (piece: Float32Array, from: number): void => {
-    const found = channel.nextLength(from, 'message', 'receive');
+    const found = channel.nextLength(from, tags.message, 'receive');
     checkLength(piece.length, found, members[from]!, 'receive');
-    channel.finishReceive(channel.startReceive(piece, from, 'message'), from, 'receive');
+    channel.finish(channel.startReceive(piece, from, tags.message), from, 'receive');
   };
 
   /** A message of no numbers is one, too. */
@@ -49,7 +49,7 @@ export function openCommunicator(channel: Channel): ProcessCommunicator {
       for (const piece of messagesOf(data)) receivePiece(piece, from);
     },
     finishSending() {
-      for (const { transfer, to } of sent) channel.finishSend(transfer, to, 'send');
+      for (const { transfer, to } of sent) channel.finish(transfer, to, 'send');
     },
   };
 }
