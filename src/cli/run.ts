@@ -69,6 +69,9 @@ function taskCommand(task: RunTask): Command {
     });
 }
 
+/** Seconds that other processes wait for the first one's texts. */
+const longestSilence = 3600;
+
 /** Does the work in the first process of those that mpirun has started, which the others serve; else in this one. */
 async function onRanks(flags: CommonFlags, work: (ranks?: Ranks) => Promise<void>): Promise<void> {
   const launched = rankFromEnvironment(process.env);
@@ -81,7 +84,11 @@ async function onRanks(flags: CommonFlags, work: (ranks?: Ranks) => Promise<void
       await work(ranks);
       await endProcesses(ranks);
     },
-    { mesh: { tensor, pipeline, data: 1 }, ...(library !== undefined && { library }) },
+    {
+      mesh: { tensor, pipeline, data: 1 },
+      timeoutSeconds: longestSilence,
+      ...(library !== undefined && { library }),
+    },
   );
 }
 

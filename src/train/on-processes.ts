@@ -1,10 +1,9 @@
 /** A run whose ranks are processes that a launcher of MPI started. */
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import { writeParts, writeTrainingCheckpoint, type CheckpointFile } from '../checkpoint/training/write.js';
 import type { Communicator } from '../parallel/communicator.js';
-import { reporterOf } from '../parallel/mesh.js';
+import { rankAt, reporterOf } from '../parallel/mesh.js';
 import type { LaunchedRank } from '../parallel/mpi/environment.js';
 import { runMpiRank } from '../parallel/mpi/rank.js';
 import type { Ranks } from '../parallel/ranks.js';
@@ -28,11 +27,12 @@ export async function pretrainOnProcesses(
   const ended = await runMpiRank<PretrainSummary | PretrainingStopped>(
     async (ranks) => {
       const { world } = ranks.groups;
-      const leads = isDeepStrictEqual(ranks.place, reporterOf(mesh));
+      const leader = rankAt(reporterOf(mesh), mesh);
+      const leads = world.rank === leader;
       // the others find what the first one has made
-      if (!leads) await world.barrier();
-      const prepared = await prepareRun(given, mesh, leads);
-      if (leads) await world.barrier();
+      if (!leads) await waitFor(leader, world);
+      const prepare = () => prepareRun(given, mesh, leads);
+      const prepared = leads ? await sayingSo(prepare, world) : await prepare();
       const train = (recorder?: RunRecorder) => trainProcess(prepared, ranks, recorder);
       const ended = leads
         ? await recordRun(prepared, train).catch(stopped)
@@ -48,6 +48,30 @@ export async function pretrainOnProcesses(
   );
   if (ended instanceof PretrainingStopped) throw ended;
   return ended;
+}
+
+/** Milliseconds between two signs of life: the others take a rank that is silent for lost. */
+const signInterval = 10_000;
+const [works, isDone] = [0, 1];
+
+/** Does what may take longer than the others would wait. */
+async function sayingSo<Result>(work: () => Promise<Result>, world: Communicator): Promise<Result> {
+  const tell = (sign: number) => world.broadcast(Float32Array.of(sign), world.rank);
+  const timer = setInterval(() => {
+    void tell(works);
+  }, signInterval);
+  const result = await work().finally(() => {
+    clearInterval(timer);
+  });
+  await tell(isDone);
+  return result;
+}
+
+/** Until a rank has done what it does with `sayingSo`. */
+async function waitFor(rank: number, world: Communicator): Promise<void> {
+  const sign = new Float32Array(1);
+  do await world.broadcast(sign, rank);
+  while (sign[0] !== isDone);
 }
 
 function stopped(error: unknown): PretrainingStopped {
