@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # All-reduces between two "hosts" on one machine: network namespaces that only a virtual cable connects, over TCP, first
 # as fast as it goes and then within limits. Needs root, Debian's Open MPI and MPICH (scripts/install-mpi.sh), and a
-# built package: npm run build && scripts/two-hosts.sh [rate [delay]], as tc writes them, by default 1gbit 200us.
+# built package: npm run build && scripts/two-hosts.sh [rate [delay]], by default 1gbit 200us.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 rate=${1:-1gbit}
@@ -13,10 +13,12 @@ fail() {
 }
 [ "$(id -u)" = 0 ] || fail 'expected root (CAP_NET_ADMIN and CAP_SYS_ADMIN), to make network namespaces'
 for tool in ip tc unshare; do command -v $tool >/dev/null || fail "expected $tool (Debian: iproute2, util-linux), found none"; done
+[[ "$rate $delay" =~ ^[0-9]+gbit\ [0-9]+us$ ]] || fail "expected a rate such as 1gbit and a delay such as 200us, found $rate $delay"
 [ -e dist/parallel/mpi/rank.js ] || fail 'expected a built package: npm run build'
 
 folder=$(mktemp -d)
 clean_up() {
+  [ -z "${cable:-}" ] || kill "$cable" 2>/dev/null || true
   for host in alpha beta; do ip netns delete $host-$$ 2>/dev/null || true; done
   rm -rf "$folder"
 }
@@ -24,18 +26,24 @@ trap clean_up EXIT
 for host in alpha beta; do
   ip netns add $host-$$ || fail 'network namespaces cannot be made here: CAP_SYS_ADMIN is missing, or the kernel lacks them'
 done
-ip link add cable netns alpha-$$ type veth peer name cable netns beta-$$ ||
+# puts the two ends of a cable, devices that are called so, where they belong
+connect() {
+  ip link set "$1" netns alpha-$$ name cable
+  ip link set "$2" netns beta-$$ name cable
+  ip -n alpha-$$ address add 10.77.0.1/24 dev cable
+  ip -n beta-$$ address add 10.77.0.2/24 dev cable
+  for host in alpha beta; do
+    ip -n $host-$$ link set lo up
+    ip -n $host-$$ link set cable up
+  done
+  # libraries look for cables that are in use, which these are when the kernel has noticed both ends
+  for host in alpha beta; do
+    until ip -n $host-$$ link show cable | grep -q 'LOWER_UP'; do :; done
+  done
+}
+ip link add cable-a type veth peer name cable-b ||
   fail 'virtual cables cannot be made here: CAP_NET_ADMIN is missing, or the kernel lacks them'
-ip -n alpha-$$ address add 10.77.0.1/24 dev cable
-ip -n beta-$$ address add 10.77.0.2/24 dev cable
-for host in alpha beta; do
-  ip -n $host-$$ link set lo up
-  ip -n $host-$$ link set cable up
-done
-# libraries look for cables that are in use, which these are when the kernel has noticed both ends
-for host in alpha beta; do
-  until ip -n $host-$$ link show cable | grep -q 'state UP'; do :; done
-done
+connect cable-a cable-b
 
 # on HOST COMMAND...: runs a command there, under a host name of its own
 cat >"$folder/on" <<END
@@ -71,11 +79,13 @@ run_mpich() {
 
 show() {
   node -e '
-    const { library, seconds } = JSON.parse(process.argv[1]);
+    const ways = JSON.parse(process.argv[1]);
     const { lengths } = JSON.parse(process.argv[2]);
     const cell = (time, i) => `${(1e6 * time).toFixed(0)} µs, ${((4 * lengths[i]) / time / 1e9).toFixed(3)} GB/s`;
-    console.log(`${library}: all-reduce of`);
-    seconds.forEach((time, i) => console.log(`  ${String(lengths[i]).padStart(8)} numbers: ${cell(time, i)}`));
+    for (const [way, seconds] of Object.entries(ways)) {
+      console.log(`${way}: all-reduce of`);
+      seconds.forEach((time, i) => console.log(`  ${String(lengths[i]).padStart(8)} numbers: ${cell(time, i)}`));
+    }
   ' "$1" "$task"
 }
 measure() {
@@ -90,14 +100,16 @@ measure() {
 }
 
 measure 'no limits'
-limits=()
-for host in alpha beta; do
-  if ip netns exec $host-$$ tc qdisc add dev cable root netem rate "$rate" delay "$delay" 2>/dev/null; then
-    limits=("$rate" "$delay each way")
-  elif ip netns exec $host-$$ tc qdisc add dev cable root tbf rate "$rate" burst 256kb latency 50ms; then
-    limits=("$rate" 'no delay: this kernel has no netem')
-  else
-    fail 'tc cannot limit the cable: this kernel has neither netem nor tbf'
-  fi
-done
-measure "${limits[*]}"
+if ip netns exec alpha-$$ tc qdisc add dev cable root netem rate "$rate" delay "$delay" 2>/dev/null; then
+  ip netns exec beta-$$ tc qdisc add dev cable root netem rate "$rate" delay "$delay"
+  by=netem
+else
+  # this kernel cannot delay packets: a cable that does
+  ip -n alpha-$$ link delete cable
+  exec {slow}< <(exec node scripts/cable.mjs $((${rate%gbit} * 1000000000)) "${delay%us}")
+  cable=$!
+  read -r -u "$slow" _ || fail 'no cable can be made of /dev/net/tun here'
+  connect cable-a cable-b
+  by=scripts/cable.mjs
+fi
+measure "$rate, $delay each way (by $by)"
