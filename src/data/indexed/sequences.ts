@@ -39,7 +39,7 @@ export async function openSequences(prefix: string): Promise<Sequences> {
   const { bytes } = tokenTypes[dtype];
   const tokenCount = data.size / bytes;
 
-  const places = (first: number, end: number) =>
+  const placesOf = (first: number, end: number) =>
     index
       .int64(layout.places.offset + 8 * first, end - first)
       .map((place) => (place * layout.places.unit) / bytes);
@@ -48,24 +48,39 @@ export async function openSequences(prefix: string): Promise<Sequences> {
       throw new InputError(`${names.index}: expected lengths below 2³¹, found ${length}`);
     return length;
   };
+  const lengthsOf = (first: number, end: number) =>
+    lengths.bytes === 4
+      ? new Int32Array(index.read(lengths.offset + 4 * first, 4 * (end - first)).buffer)
+      : Int32Array.from(index.int64(lengths.offset + 8 * first, end - first), toLength);
+  const tokensFrom = (first: number, end: number) =>
+    tokensOf(data.read(first * bytes, (end - first) * bytes), dtype, names.data);
+  const places = index.isHeld ? hold(placesOf, sequences) : placesOf;
+  const tokens = data.isHeld ? hold(tokensFrom, tokenCount) : tokensFrom;
   return {
     prefix,
     count: sequences,
     documentCount: documentEntries - 1,
     tokenCount,
-    lengths: (first, end) =>
-      lengths.bytes === 4
-        ? new Int32Array(index.read(lengths.offset + 4 * first, 4 * (end - first)).buffer)
-        : Int32Array.from(index.int64(lengths.offset + 8 * first, end - first), toLength),
+    lengths: index.isHeld ? hold(lengthsOf, sequences) : lengthsOf,
     documentStarts: (first, end) => index.int64(documents.offset + 8 * first, end - first),
     place: (sequence) => (sequence === sequences ? tokenCount : places(sequence, sequence + 1)[0]!),
     places,
-    tokens: (at, count) => tokensOf(data.read(at * bytes, count * bytes), dtype, names.data),
+    tokens: (at, count) => tokens(at, at + count),
     close() {
       index.close();
       data.close();
     },
   };
+}
+
+/** Reads all numbers once: stretches are views of them, which are not to be written to. What is not there `read` refuses. */
+function hold<Numbers extends Int32Array | Uint16Array | Float64Array>(
+  read: (first: number, end: number) => Numbers,
+  count: number,
+) {
+  const all = read(0, count);
+  return (first: number, end: number): Numbers =>
+    first >= 0 && first <= end && end <= count ? (all.subarray(first, end) as Numbers) : read(first, end);
 }
 
 /** Bytes of a file that is held: reading a few takes as long as making a sample of them. */
@@ -95,6 +110,7 @@ function openBytes(name: string) {
   };
   return {
     size,
+    isHeld: held !== undefined,
     read,
     int64: (offset: number, count: number) => int64Numbers(read(offset, 8 * count)),
     close: () => {
