@@ -106,7 +106,8 @@ if ip netns exec alpha-$$ tc qdisc add dev cable root netem rate "$rate" delay "
 else
   # this kernel cannot delay packets: a cable that does
   ip -n alpha-$$ link delete cable
-  exec {slow}< <(exec node scripts/cable.mjs $((${rate%gbit} * 1000000000)) "${delay%us}")
+  # before the ranks, which take all processors while they wait
+  exec {slow}< <(exec nice -n -10 node scripts/cable.mjs $((${rate%gbit} * 1000000000)) "${delay%us}")
   cable=$!
   read -r -u "$slow" _ || fail 'no cable can be made of /dev/net/tun here'
   connect cable-a cable-b
