@@ -18,6 +18,8 @@ export async function fromPretrained(
 ): Promise<{ readonly model: LoadedModel; readonly info: LoadingInfo }> {
   requireOneOf('dtype', options.dtype, ['fp32', 'int8']);
   requireOneOf('device', options.device, ['cpu']);
+  const divided = divisionOf(options);
+  if (divided && options.dtype === 'int8') throw new InputError('dtype: int8 is for a model on one rank');
   const source = await host.open(name, options);
   const { warn = console.warn } = options;
   const { readConfig } = architectures[architecture];
@@ -33,8 +35,6 @@ export async function fromPretrained(
     options.dtype === 'int8' ? await host.quantize(declared, weights, warn) : new Map<string, Int8Weight>();
   if (architecture === 'MegatronBertForCausalLM' && !config.is_decoder)
     warn(`${name}: is_decoder is false, so that every token sees those after it`);
-  const divided = divisionOf(options);
-  if (divided && options.dtype === 'int8') throw new InputError('dtype: int8 is for a model on one rank');
   const computer = divided
     ? await host.openRanks({ architecture, config, addPoolingLayer, weights }, divided)
     : computeOn(await source.openEngine());

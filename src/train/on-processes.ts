@@ -6,6 +6,7 @@ import type { Communicator } from '../parallel/communicator.js';
 import { rankAt, reporterOf } from '../parallel/mesh.js';
 import type { LaunchedRank } from '../parallel/mpi/environment.js';
 import { runMpiRank } from '../parallel/mpi/rank.js';
+import { hearObject, tellObject } from '../parallel/objects.js';
 import type { Ranks } from '../parallel/ranks.js';
 import { resolveMesh } from './mesh-options.js';
 import { prepareRun, type PreparedRun } from './prepare-run.js';
@@ -110,7 +111,7 @@ async function trainProcess(
 
 /** Each process writes what it has, into a folder that all see; the one that records the run makes it a checkpoint. */
 async function saveTogether(
-  { options, run, division }: PreparedRun,
+  { options, mesh, run, division }: PreparedRun,
   progress: SavedProgress,
   snapshot: Snapshot | undefined,
   world: Communicator,
@@ -124,14 +125,15 @@ async function saveTogether(
     const rotation = { keepLast, ...(keepEvery !== undefined && { keepEvery }) };
     const state = savedState(progress, { division, run });
     await writeTrainingCheckpoint(checkpoints, state, parts, rotation, async (folder, write) => {
-      await tellName(path.basename(folder), world);
+      await tellObject(path.basename(folder), world);
       const own = await write();
       await world.barrier();
       return [...own, ...(await filesOfOthers(folder, world))];
     });
     onEvent?.({ kind: 'saved', iteration: progress.completed.iterations });
   } else {
-    const folder = path.join(checkpoints, await hearName(world));
+    const name = (await hearObject(rankAt(reporterOf(mesh), mesh), world)) as string;
+    const folder = path.join(checkpoints, name);
     const files = await writeParts(folder, division, parts);
     await writeFile(path.join(folder, listOf(world.rank)), JSON.stringify(files));
     await world.barrier();
@@ -152,20 +154,4 @@ async function filesOfOthers(folder: string, { rank, size }: Communicator): Prom
     await rm(list);
   }
   return files;
-}
-
-/** Bytes of the name of a folder that is being written. */
-const longestName = 64;
-
-/** To all others, which hear it: their part of the sum is nothing. */
-async function tellName(name: string, world: Communicator): Promise<void> {
-  const characters = new Float32Array(longestName);
-  characters.set(new TextEncoder().encode(name));
-  await world.allReduce(characters, 'sum');
-}
-
-async function hearName(world: Communicator): Promise<string> {
-  const characters = new Float32Array(longestName);
-  await world.allReduce(characters, 'sum');
-  return new TextDecoder().decode(Uint8Array.from(characters.filter((character) => character > 0)));
 }
