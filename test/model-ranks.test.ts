@@ -20,10 +20,16 @@ const run = promisify(execFile);
 const quiet = { warn: () => undefined };
 const onFour = { tensor_parallel_size: 2, pipeline_parallel_size: 2 };
 
-/** Those that one model does for, but activations: these are computed where the others are. */
+/** What other cases show too, unless all are asked for. */
+const others =
+  process.env.MESHES === 'all'
+    ? /^activation-/
+    : /^(activation-|relative-key(-loss)?$|decoder-relative|stored-(?!float16|pytorch)|lm-head-(?!cache|loss|untied)|classification-(?!left|loss)|masked-lm-causal|cross-attention-(?!cache))/;
+
+/** Those that one model does for. */
 const groups = new Map<string, ModelCase[]>();
 for (const modelCase of modelCases) {
-  if (modelCase.name.startsWith('activation-') || modelCase.model === 'pruned') continue;
+  if (others.test(modelCase.name) || modelCase.model === 'pruned') continue;
   const { folder, model, config, options } = modelCase;
   const { class: name } = modelCase;
   // a loss of this class decides of which kind its labels are from then on
