@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import {
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -52,10 +53,14 @@ function writeCorpus(name, bytes) {
   return path;
 }
 
+function runOurs(tokenizer, corpus, workers, prefix) {
+  const args = ['--tokenizer', tokenizer, '--input', corpus, '--output-prefix', prefix];
+  return measure(process.execPath, ['bench/data-ours.mjs', ...args, '--workers', String(workers)]);
+}
+
 function ours(tokenizer, corpus, workers) {
   const prefix = `${folder}/ours`;
-  const args = ['--tokenizer', tokenizer, '--input', corpus, '--output-prefix', prefix];
-  const run = measure(process.execPath, ['bench/data-ours.mjs', ...args, '--workers', String(workers)]);
+  const run = runOurs(tokenizer, corpus, workers, prefix);
   return { ...run, sha256: takeChecksum(`${prefix}_text_document`) };
 }
 
@@ -164,8 +169,8 @@ function measureMemory() {
   const limit = Number(flags['memory-limit']);
   console.error(`memory, ${20 * limit} MiB of text`);
   const corpus = writeCorpus('large.jsonl', 20 * limit * 2 ** 20);
-  const run = ours(tokenizers.wordpiece, corpus, 1);
-  rmSync(corpus);
+  const run = runOurs(tokenizers.wordpiece, corpus, 1, `${folder}/large`);
+  for (const name of readdirSync(folder)) if (name.startsWith('large')) rmSync(`${folder}/${name}`);
   printTable(
     [
       `${20 * limit} MiB of text`,
