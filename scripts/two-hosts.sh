@@ -62,7 +62,7 @@ exec "$folder/on" \$host sh -c "\$*"
 END
 chmod +x "$folder/on" "$folder/ssh"
 
-task='{"size":2,"timeoutSeconds":60,"lengths":[1,1024,16384,262144,1048576,4194304],"floatsPerBatch":4194304,"mostPerBatch":200}'
+task='{"size":2,"timeoutSeconds":60,"lengths":[1,1024,16384,262144,1048576,4194304],"floatsPerBatch":4194304,"mostPerBatch":40}'
 rank=("$(command -v node)" "$PWD/bench/collectives-rank.mjs" "$task")
 
 # TCP and nothing else, so that no memory is shared between the two
