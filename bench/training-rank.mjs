@@ -14,12 +14,13 @@ import { createTrainer } from '../dist/train/trainer.js';
 
 const vocabulary = 30592;
 
-await runRank(async (task, ranks, report) => {
+await runRank(async (task, given, report) => {
   const { microBatchSize, sequenceLength, threads, recomputeActivations, layerRepeats, stepRepeats } = task;
   const config = megatronBertConfig({ ...task.config, vocab_size: vocabulary });
-  const communicator = ranks.groups.world;
-  const traffic = watchTensorGroup(ranks.groups);
-  const engine = openEngine({ threads, groups: { ...ranks.groups, tensor: traffic.tensor } });
+  const communicator = given.groups.world;
+  const traffic = watchModelGroups(given.groups);
+  const ranks = { ...given, groups: traffic.groups };
+  const engine = openEngine({ threads, groups: ranks.groups });
   const tensor = tensorParallel(ranks);
   const run = {
     batchSize: microBatchSize,
@@ -93,18 +94,24 @@ await runRank(async (task, ranks, report) => {
   };
 });
 
-/** The group with what it has done since it was last asked: seconds (waiting for the other rank too), operations, numbers. */
-function watchTensorGroup({ tensor }) {
+/**
+ * The groups, and what those that share a model have summed since they were last asked: seconds (waiting for the other
+ * rank too), operations, numbers. The gradient's norm goes over `model`, all else over `tensor`.
+ */
+function watchModelGroups(groups) {
   let done = { seconds: 0, operations: 0, numbers: 0 };
-  const watched = async (run, data, ...values) => {
-    const started = performance.now();
-    await run(data, ...values);
-    done.seconds += (performance.now() - started) / 1000;
-    done.operations++;
-    done.numbers += data.length;
-  };
+  const watch = (communicator) => ({
+    ...communicator,
+    async allReduce(data, operation) {
+      const started = performance.now();
+      await communicator.allReduce(data, operation);
+      done.seconds += (performance.now() - started) / 1000;
+      done.operations++;
+      done.numbers += data.length;
+    },
+  });
   return {
-    tensor: { ...tensor, allReduce: (...values) => watched(tensor.allReduce, ...values) },
+    groups: { ...groups, tensor: watch(groups.tensor), model: watch(groups.model) },
     take() {
       const taken = done;
       done = { seconds: 0, operations: 0, numbers: 0 };
