@@ -2,7 +2,7 @@
 // npm run bench:parallel [-- --shape bert-base] [--rounds 3]
 import { parseArgs } from 'node:util';
 import { measureCollectives } from './collectives.mjs';
-import { median, printTable } from './measure.mjs';
+import { median, pairedRatio, printTable } from './measure.mjs';
 import { measureOurs, shapes } from './training-ours.mjs';
 
 const { values: flags } = parseArgs({
@@ -21,31 +21,31 @@ const task = {
   stepRepeats: Number(flags['step-repeats']),
 };
 
-const rounds = [];
+const [whole, split] = [[], []];
 for (let round = 1; round <= Number(flags.rounds); round++) {
   console.error(`${shape}, round ${round}`);
-  const whole = await measureOurs({ ...task, ranks: 1, threads: 2 });
-  const split = await measureOurs({ ...task, ranks: 2, threads: 1 });
-  rounds.push({ whole, split });
+  whole.push(await measureOurs({ ...task, ranks: 1, threads: 2 }));
+  split.push(await measureOurs({ ...task, ranks: 2, threads: 1 }));
 }
 
-const ratio = (of) =>
-  median(rounds.map(({ whole, split }) => median(of(whole)) / median(of(split)))).toFixed(2);
-const milliseconds = (side, of) => (1000 * median(rounds.map((round) => median(of(round[side]))))).toFixed(0);
+const tokens = microBatchSize * sequenceLength;
 const row = (what, seconds, traffic) => {
-  const shares = rounds.flatMap(({ split }) =>
-    traffic(split).map((done, i) => done.seconds / seconds(split)[i]),
-  );
+  const ofRun = (run) => median(seconds(run));
+  const cell = (runs) => {
+    const typical = median(runs.map(ofRun));
+    return `${(1000 * typical).toFixed(0)} (${(tokens / typical).toFixed(0)})`;
+  };
+  const shares = split.flatMap((run) => traffic(run).map((done, i) => done.seconds / seconds(run)[i]));
   return [
     what,
-    milliseconds('whole', seconds),
-    milliseconds('split', seconds),
-    ratio(seconds),
+    cell(whole),
+    cell(split),
+    pairedRatio(whole, split, ofRun),
     `${(100 * median(shares)).toFixed(1)} %`,
   ];
 };
 printTable(
-  [shape, '1 rank × 2 threads, ms', '2 ranks × 1 thread, ms', 'speed of 2 / 1', 'communicating'],
+  [`${shape}, ms (tokens/s)`, '1 rank × 2 threads', '2 ranks × 1 thread', 'speed of 2 / 1', 'communicating'],
   [
     row(
       'a layer, forward and backward',
@@ -61,14 +61,17 @@ printTable(
 );
 
 const { num_hidden_layers: layers, hidden_size: hidden } = shapes[shape];
-const [{ split }] = rounds;
-const activation = microBatchSize * sequenceLength * hidden;
-const count = ({ operations, numbers }) =>
-  `${operations} all-reduces of ${numbers.toLocaleString('en')} numbers`;
+const [{ layer_traffic: layer, step_traffic: step }] = split;
+const numbers = (count) => `${count.toLocaleString('en')} numbers (${((4 * count) / 1e6).toFixed(1)} MB)`;
+const sums = (done) => `${done.operations} all-reduces of ${numbers(done.numbers)}`;
+const byPaper = (layers) => {
+  const operations = 4 * layers;
+  return sums({ operations, numbers: operations * tokens * hidden });
+};
 console.log(`
-a layer: ${count(split.layer_traffic[0])}; by the paper 4 × batch × sequence × hidden, ${(4 * activation).toLocaleString('en')}
-a step: ${count(split.step_traffic[0])}; by the paper 4 for each of ${layers} layers, ${(4 * layers * activation).toLocaleString('en')} numbers,
-  and those of embeddings, heads, loss and gradient norm`);
+a layer: ${sums(layer[0])}; by the paper, of batch × sequence × hidden each, ${byPaper(1)}
+a step: ${sums(step[0])}; by the paper, for ${layers} layers, ${byPaper(layers)};
+  the others are those of embeddings, heads, loss and gradient norm`);
 
 const { lengths, ...ways } = await measureCollectives({ size: 2 });
 console.log('\nall-reduce on 2 ranks, GB of numbers a second');
