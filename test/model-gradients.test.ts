@@ -116,7 +116,7 @@ test.each<[string, Block[], TransformerConfig, Batch]>([
 
   const step = 1e-5;
   for (const [name, { gradient }] of own) {
-    const found = (await engine.read(gradient)) as Float32Array;
+    const found = (await engine.read(gradient!)) as Float32Array;
     const numbers = parameters.get(name)!;
     const slope = (direction: (i: number) => number) => {
       const moved = (by: number) =>

@@ -135,10 +135,21 @@ export interface LoadOptions {
   readonly prepack: boolean;
 }
 
-/** Compiles programs for a device, keeps its memory, and runs. */
-export interface Engine {
-  /** Zero-filled. Buffers that are allocated together lie together. @throws RangeError when memory is short */
+/** Where buffers come from. */
+export interface Allocator {
+  /** Buffers that are allocated together lie together. @throws RangeError when memory is short */
   allocate<const Types extends readonly BufferType[]>(types: Types): { readonly [I in keyof Types]: Buffer };
+}
+
+/** Compiles programs for a device, keeps its memory, and runs. */
+export interface Engine extends Allocator {
+  /** Zero-filled. */
+  allocate: Allocator['allocate'];
+  /**
+   * Memory for computations that take turns. Each call of what this returns begins anew: buffers lie where those of the
+   * calls before lie, and hold anything.
+   */
+  region(): () => Allocator;
   /** Some of a buffer's numbers, from the one at `start` on, in the same memory; it goes with the buffer. */
   view(buffer: Buffer, start: number, shape: KnownShape): Buffer;
   /** Gives memory back; the buffers must not be used again. */

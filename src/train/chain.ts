@@ -1,4 +1,4 @@
-import type { Buffer, Buffers, Engine, Executable, HostArray } from '../engine/engine.js';
+import type { Allocator, Buffer, Buffers, Engine, Executable, HostArray } from '../engine/engine.js';
 import { forwardBackward } from '../graph/gradient.js';
 import { makeProgram } from '../graph/program.js';
 import type { Node, Value } from '../graph/value.js';
@@ -20,6 +20,8 @@ export interface ChainOptions {
   readonly run: Run;
   /** What blocks hand on, as each takes it: the input `hidden`. */
   readonly hidden: Value;
+  /** Memory for all but parameters; the engine's by default. */
+  readonly memory?: Allocator;
 }
 
 export interface EvaluationChain {
@@ -37,10 +39,10 @@ export interface EvaluationChain {
 
 /** A chain to evaluate with: nothing is kept on the way. */
 export async function createEvaluationChain(options: ChainOptions): Promise<EvaluationChain> {
-  const { engine, blocks, hidden } = options;
+  const { engine, blocks, hidden, memory = engine } = options;
   const { kinds, results, ...workspace } = createWorkspace(options);
   const batchBuffers = workspace.allocateBatch();
-  const [even, odd] = engine.allocate([hidden, hidden]);
+  const [even, odd] = memory.allocate([hidden, hidden]);
   const forward = new Map<string, Executable>();
   for (const [kind, outputs] of kinds) forward.set(kind, await engine.compile(makeProgram(outputs)));
   return {
@@ -63,6 +65,8 @@ export interface TrainingChainOptions extends ChainOptions {
   readonly recomputation?: Recomputation;
   /** Micro-batches that may be between their forward and backward pass at a time, each in a slot of its own. */
   readonly slots?: number;
+  /** Whether blocks before these are trained, and want the gradient of what they hand on. */
+  readonly trainsBefore?: boolean;
 }
 
 export interface TrainingChain {
@@ -106,32 +110,47 @@ interface Kept {
 /** A chain to train with: blocks keep what their backward programs take, or compute it again. */
 export async function createTrainingChain(options: TrainingChainOptions): Promise<TrainingChain> {
   const { engine, blocks, hidden, parameters, run, recomputation = 'none', slots = 1 } = options;
+  const { memory = engine, trainsBefore = false } = options;
   const { kinds, results, names, ...workspace } = createWorkspace(options);
-  const programs = new Map<string, DifferentiatedKind>();
-  for (const [i, { kind }] of blocks.entries())
-    if (!programs.has(kind))
-      programs.set(
-        kind,
-        await differentiate(engine, kinds.get(kind)!, names[i]!, mayKeepFor(recomputation, run)),
-      );
+  const trained = names.map((own) => own.filter(({ global }) => parameters.get(global)!.gradient));
+  const firstTrained = trained.findIndex((own) => own.length > 0);
+  /** No block before this one has to be differentiated. */
+  const lowest = trainsBefore ? 0 : firstTrained < 0 ? blocks.length : firstTrained;
+  const differentiated = new Map<string, Promise<DifferentiatedKind>>();
+  const programs: DifferentiatedKind[] = [];
+  for (const [i, { kind }] of blocks.entries()) {
+    const before = i > lowest || trainsBefore ? ['hidden'] : [];
+    const wrt = [...before, ...trained[i]!.map(({ local }) => local)];
+    const key = [kind, ...wrt].join();
+    const program =
+      differentiated.get(key) ?? differentiate(engine, kinds.get(kind)!, wrt, mayKeepFor(recomputation, run));
+    differentiated.set(key, program);
+    programs.push(await program);
+  }
 
-  const [seed, ...arriving] = engine.allocate([{ shape: [], dtype: 'float32' }, hidden, hidden]);
-  const allocateSaved = (kind: string): Buffers => {
-    const { saved } = programs.get(kind)!;
-    const buffers = engine.allocate([...saved.values()]);
+  const [seed, ...arriving] = memory.allocate([{ shape: [], dtype: 'float32' }, hidden, hidden]);
+  const allocateSaved = ({ saved }: DifferentiatedKind): Buffers => {
+    const buffers = memory.allocate([...saved.values()]);
     return Object.fromEntries([...saved.keys()].map((name, j) => [name, buffers[j]!]));
   };
   const shared = new Map(
-    recomputation === 'full' ? [...kinds.keys()].map((kind) => [kind, allocateSaved(kind)]) : [],
+    recomputation === 'full'
+      ? [...new Set(programs)].map((program) => [program, allocateSaved(program)])
+      : [],
   );
-  const allocateSlot = () => ({
-    batch: workspace.allocateBatch(),
-    input: engine.allocate([hidden])[0],
-    kept: blocks.map(({ kind }): Kept => {
-      const [output, key] = engine.allocate([hidden, { shape: [2], dtype: 'int32' }]);
-      return { output, key, saved: shared.get(kind) ?? allocateSaved(kind) };
-    }),
-  });
+  const allocateSlot = () => {
+    // what frozen blocks hand on is needed no longer than until the next one has it
+    const passing = memory.allocate([hidden, hidden]);
+    return {
+      batch: workspace.allocateBatch(),
+      input: memory.allocate([hidden])[0],
+      kept: programs.map((program, i): Kept => {
+        const [key] = memory.allocate([{ shape: [2], dtype: 'int32' }]);
+        const output = i < lowest ? passing[i % 2]! : memory.allocate([hidden])[0];
+        return { output, key, saved: shared.get(program) ?? allocateSaved(program) };
+      }),
+    };
+  };
   const allocated = Array.from({ length: slots }, allocateSlot);
   /** What was computed into what is saved. */
   const savedOf = new Map<Buffers, Kept>();
@@ -148,7 +167,7 @@ export async function createTrainingChain(options: TrainingChainOptions): Promis
     const kept = allocated[slot]!.kept[i]!;
     const { output, saved } = kept;
     const outputs = { ...results, ...saved, hidden: output };
-    await programs.get(blocks[i]!.kind)!.forward.run(given(slot, i), outputs);
+    await programs[i]!.forward.run(given(slot, i), outputs);
     savedOf.set(saved, kept);
   };
   /** The gradients of a block's input and output take turns in two buffers. */
@@ -171,11 +190,13 @@ export async function createTrainingChain(options: TrainingChainOptions): Promis
     async backward(slot, scale, accumulated, computed) {
       await engine.write(seed, Float32Array.of(scale));
       const { kept } = allocated[slot]!;
-      for (const [i, { kind }] of [...blocks.entries()].reverse()) {
+      for (let i = blocks.length - 1; i >= lowest; i--) {
         if (savedOf.get(kept[i]!.saved) !== kept[i]) await runForward(slot, i);
-        const own = names[i]!.map(({ local, global }) => [local, parameters.get(global)!.gradient] as const);
-        const again = names[i]!.filter(({ global }) => accumulated.has(global)).map(({ local }) => local);
-        const program = await programs.get(kind)!.backward(new Set(again));
+        const own = trained[i]!.map(
+          ({ local, global }) => [local, parameters.get(global)!.gradient!] as const,
+        );
+        const again = trained[i]!.filter(({ global }) => accumulated.has(global)).map(({ local }) => local);
+        const program = await programs[i]!.backward(new Set(again));
         await program.run(
           {
             ...given(slot, i),
@@ -189,8 +210,8 @@ export async function createTrainingChain(options: TrainingChainOptions): Promis
             ...Object.fromEntries(own.map(([name, buffer]) => [`gradient.${name}`, buffer])),
           },
         );
-        for (const { global } of names[i]!) accumulated.add(global);
-        computed(names[i]!.map(({ global }) => global));
+        for (const { global } of trained[i]!) accumulated.add(global);
+        computed(trained[i]!.map(({ global }) => global));
       }
     },
   };
@@ -209,14 +230,15 @@ interface DifferentiatedKind {
   readonly backward: (accumulate: ReadonlySet<string>) => Promise<Executable>;
 }
 
+/** @param names of the inputs to differentiate by; where there are none, nothing is saved for a backward pass */
 async function differentiate(
   engine: Engine,
   outputs: Readonly<Record<string, Value>>,
-  names: readonly ParameterName[],
+  names: readonly string[],
   mayKeep: (value: Value) => boolean,
 ): Promise<DifferentiatedKind> {
   const { inputs } = makeProgram(outputs);
-  const wrt = ['hidden', ...names.map(({ local }) => local)].flatMap((name): Node<'input'>[] => {
+  const wrt = names.flatMap((name): Node<'input'>[] => {
     const node = inputs.get(name);
     return node ? [node] : [];
   });
@@ -240,7 +262,7 @@ async function differentiate(
 }
 
 /** What the blocks have in common, whether they are trained or evaluated. */
-function createWorkspace({ engine, blocks, parameters, run, hidden }: ChainOptions) {
+function createWorkspace({ engine, memory = engine, blocks, parameters, run, hidden }: ChainOptions) {
   const names = blocks.map(({ prefix, parameters: tree }) =>
     flattenParameters(tree).map(([name]): ParameterName => ({ local: name, global: prefix + name })),
   );
@@ -255,7 +277,7 @@ function createWorkspace({ engine, blocks, parameters, run, hidden }: ChainOptio
     for (const [name, value] of makeProgram(outputs).inputs)
       if (!parameterNames.has(name) && value !== hidden && value !== run.dropoutKey) taken.set(name, value);
     for (const [name, value] of Object.entries(outputs))
-      if (name !== 'hidden') results[name] = engine.allocate([value])[0];
+      if (name !== 'hidden') results[name] = memory.allocate([value])[0];
   }
   return {
     names,
@@ -265,7 +287,7 @@ function createWorkspace({ engine, blocks, parameters, run, hidden }: ChainOptio
     values,
     /** For what the blocks take besides them. */
     allocateBatch: (): Buffers =>
-      Object.fromEntries([...taken].map(([name, value]) => [name, engine.allocate([value])[0]])),
+      Object.fromEntries([...taken].map(([name, value]) => [name, memory.allocate([value])[0]])),
     async writeBatch(buffers: Buffers, data: Batch): Promise<void> {
       for (const [name, buffer] of Object.entries(buffers)) {
         const array = data[name];

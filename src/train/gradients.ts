@@ -42,12 +42,12 @@ export function createGradientSums(
   tied: readonly string[],
 ): (microBatches: number) => GradientSums {
   const bucketOf = new Map(buckets.flatMap((bucket) => bucket.names.map((name) => [name, bucket] as const)));
-  const bucketsOf = (names: readonly string[]) => new Set(names.map((name) => bucketOf.get(name)!));
+  const bucketsOf = (names: readonly string[]) => new Set(names.flatMap((name) => bucketOf.get(name) ?? []));
   const touched = blocks.map((block) => bucketsOf([...declaredParameters([block]).keys()]));
   const blocksOf = new Map(
     buckets.map((bucket) => [bucket, touched.filter((of) => of.has(bucket)).length] as const),
   );
-  const ownTied = tied.filter((name) => parameters.has(name));
+  const ownTied = tied.filter((name) => parameters.get(name)?.gradient);
   const late = bucketsOf(ownTied);
 
   return (microBatches) => {
@@ -68,7 +68,7 @@ export function createGradientSums(
       },
       async finish() {
         for (const name of ownTied)
-          await engine.group('embedding').allReduce(parameters.get(name)!.gradient, 'sum');
+          await engine.group('embedding').allReduce(parameters.get(name)!.gradient!, 'sum');
         late.forEach(start);
         for (const sum of started.values()) await sum.finish();
       },

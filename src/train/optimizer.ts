@@ -75,6 +75,7 @@ export async function gradientNorm(
   let squares = 0;
   for (const [name, { declaration, updated }] of parameters)
     if (
+      updated &&
       (declaration.partition !== undefined || place.tensor === 0) &&
       (place.pipeline === 0 || !isTied(name))
     )
@@ -89,6 +90,7 @@ export async function gradientNorm(
  *
  * @param norm of the gradient, before clipping
  * @param step number of the update, from 1
+ * @param learningRateOf each parameter's, by its name
  */
 export async function updateParameters(
   engine: Engine,
@@ -97,16 +99,17 @@ export async function updateParameters(
   options: OptimizerOptions,
   norm: number,
   step: number,
-  learningRate: number,
+  learningRateOf: (name: string) => number,
 ): Promise<void> {
   const { optimizer, clipGradient, weightDecay } = options;
   const gradientScale = clipGradient > 0 ? Math.min(1, clipGradient / (norm + 1e-6)) : 1;
-  for (const { declaration, updated } of parameters.values()) {
+  for (const [name, { declaration, updated }] of parameters) {
+    if (!updated) continue;
     const { decays, partition } = declaration;
     await optimizers[optimizer].update(engine, updated, {
       ...options,
       step,
-      learningRate,
+      learningRate: learningRateOf(name),
       gradientScale,
       decays,
       weightDecay: decays ? weightDecay : 0,

@@ -48,8 +48,8 @@ describe('1,000 steps, beside PyTorch and the formulas in float64', () => {
     for (const { value } of parameters.values()) await engine.write(value, draw(sizeOf(value.shape), 0.5));
     for (let step = 1; step <= 1000; step++) {
       for (const { gradient } of parameters.values())
-        await engine.write(gradient, draw(sizeOf(gradient.shape), 0.4));
-      await updateParameters(engine, allocated, singleRanks, resolved, 1, step, options.learningRate);
+        await engine.write(gradient!, draw(sizeOf(gradient!.shape), 0.4));
+      await updateParameters(engine, allocated, singleRanks, resolved, 1, step, () => options.learningRate);
       const expected = steps.find((other) => other.step === step)?.values;
       if (!expected) continue;
       for (const [name, { value }] of parameters)

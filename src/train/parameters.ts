@@ -13,9 +13,10 @@ export interface OwnParameter {
   readonly layout: PartLayout;
   /** This rank's part. */
   readonly value: Buffer;
-  readonly gradient: Buffer;
+  /** None of a parameter that stays as it is. */
+  readonly gradient?: Buffer;
   /** What this rank updates of its part: all, or where data ranks share the optimizer some numbers in a row, maybe none. */
-  readonly updated: UpdatedStretch;
+  readonly updated?: UpdatedStretch;
 }
 
 export interface UpdatedStretch extends TrainedParameter {
@@ -26,7 +27,7 @@ export interface UpdatedStretch extends TrainedParameter {
 /** By state-dict name; a parameter that several blocks use is there once. */
 export type OwnParameters = ReadonlyMap<string, OwnParameter>;
 
-/** Parameters that lie one after the other, for data ranks to communicate them at once. */
+/** Parameters that are trained, one after the other, for data ranks to communicate them at once. */
 export interface Bucket {
   readonly names: readonly string[];
   readonly values: Buffer;
@@ -56,16 +57,29 @@ const bucketSize = 40_000_000;
 /** Each parameter begins at a multiple of so many numbers: what vector instructions like. */
 const alignment = 16;
 
-/** @param momentCount of each parameter, which its optimizer keeps */
+/**
+ * @param momentCount of each parameter, which its optimizer keeps
+ * @param isTrained tells by its name whether a parameter changes
+ */
 export function allocateParameters(
   engine: Engine,
   blocks: readonly Block[],
   tensor: TensorParallel,
   momentCount: number,
   shares: OptimizerShares = { size: 1, rank: 0 },
+  isTrained: (name: string) => boolean = () => true,
 ): AllocatedParameters {
-  const parameters = new Map<string, OwnParameter>();
-  const buckets = inBuckets(declaredParameters(blocks), tensor).map((placed) => {
+  const declared = [...declaredParameters(blocks)];
+  const parameters = new Map(
+    declared
+      .filter(([name]) => !isTrained(name))
+      .map(([name, declaration]): [string, OwnParameter] => {
+        const [value] = engine.allocate([{ shape: partShape(declaration, tensor.size), dtype: 'float32' }]);
+        return [name, { declaration, layout: layoutOf(declaration, tensor.size, tensor.rank), value }];
+      }),
+  );
+  const trained = new Map(declared.filter(([name]) => isTrained(name)));
+  const buckets = inBuckets(trained, tensor).map((placed) => {
     const { declaration, start } = placed.at(-1)!;
     const share = Math.ceil((start + alignedSize(declaration, tensor)) / shares.size / alignment) * alignment;
     const floats = (length: number) => ({ shape: [length], dtype: 'float32' }) as const;
@@ -140,7 +154,7 @@ export async function restoreParameters(
   momentNames: readonly string[],
 ): Promise<void> {
   for (const [name, { declaration, layout, value, updated }] of parameters) {
-    const { start, moments } = updated;
+    const { start, moments } = updated ?? { start: 0, moments: [] };
     const whole = await checkpoint.read(name, declaration, momentNames);
     await engine.write(value, partOf(whole.value, layout));
     for (const [i, moment] of moments.entries()) {

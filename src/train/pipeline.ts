@@ -1,5 +1,5 @@
 /** Micro-batches on their way through the stages of a model. */
-import type { Buffer, HostArray } from '../engine/engine.js';
+import type { Allocator, Buffer, HostArray } from '../engine/engine.js';
 import { input } from '../graph/functions.js';
 import { tensorParallel } from '../parallel/ranks.js';
 import { after, before, mostInFlight, pipelineSchedule, type PipelinePlace } from '../parallel/schedules.js';
@@ -12,7 +12,7 @@ import {
   type Scalars,
 } from './chain.js';
 import type { GradientSums } from './gradients.js';
-import type { OwnParameters } from './parameters.js';
+import { declaredParameters, type OwnParameters } from './parameters.js';
 import { stageBlocks, type StageBlocks } from './stages.js';
 import type { TrainerOptions } from './trainer.js';
 
@@ -20,6 +20,8 @@ export interface PipelineOptions extends TrainerOptions {
   readonly place: PipelinePlace;
   /** Of this rank's stage. */
   readonly parameters: OwnParameters;
+  /** Gives the memory of a step, or of an evaluation, for all but parameters. */
+  readonly openMemory: () => Allocator;
 }
 
 export interface Pipeline {
@@ -42,7 +44,12 @@ export interface Pipeline {
 
 export async function createPipeline(options: PipelineOptions): Promise<Pipeline> {
   const { engine, ranks, place, blocks, evaluationBlocks = blocks, parameters, hidden, seed } = options;
-  const { recomputeActivations, mostMicroBatches = place.stages } = options;
+  const {
+    recomputeActivations,
+    mostMicroBatches = place.stages,
+    isTrained = () => true,
+    openMemory,
+  } = options;
   const { mesh } = ranks;
   const run = {
     batchSize: options.microBatchSize,
@@ -51,10 +58,13 @@ export async function createPipeline(options: PipelineOptions): Promise<Pipeline
   };
   const dropoutKey = input('dropout_key', [2], 'int32');
   const schedules = [place.stages, mostMicroBatches].map((count) => pipelineSchedule(place, count));
+  const firstTrained = blocks.findIndex((block) => [...declaredParameters([block]).keys()].some(isTrained));
+  const memory = openMemory();
   const openChunk = async ({ first, blocks: own }: StageBlocks, chunk: number) => {
     const slots = Math.max(...schedules.map((schedule) => mostInFlight(schedule, chunk)));
     const chain = await createTrainingChain({
-      ...{ engine, blocks: own, parameters, hidden, slots },
+      ...{ engine, memory, blocks: own, parameters, hidden, slots },
+      trainsBefore: first > firstTrained && firstTrained >= 0,
       run: { ...run, dropoutKey },
       ...(recomputeActivations && { recomputation: recomputeActivations }),
     });
@@ -113,8 +123,9 @@ export async function createPipeline(options: PipelineOptions): Promise<Pipeline
   /** Chains that are made when they are first needed. */
   async function openEvaluation(): Promise<EvaluationChain[]> {
     const chains = [];
+    const memory = openMemory();
     for (const { blocks: own } of stageBlocks(evaluationBlocks, place))
-      chains.push(await createEvaluationChain({ engine, blocks: own, parameters, hidden, run }));
+      chains.push(await createEvaluationChain({ engine, memory, blocks: own, parameters, hidden, run }));
     return chains;
   }
 }

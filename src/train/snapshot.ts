@@ -38,8 +38,8 @@ export function createSnapshot(
   place: PartPlace,
 ): Snapshot {
   const described = [...parameters].map(([name, { value, updated }]) => ({
-    ...{ name, shape: value.shape, start: updated.start },
-    updated: sizeOf(updated.value.shape),
+    ...{ name, shape: value.shape, start: updated?.start ?? 0 },
+    updated: updated ? sizeOf(updated.value.shape) : 0,
   }));
   const length = described.reduce(
     (sum, { shape, updated }) => sum + (hasValues(place) ? sizeOf(shape) : 0) + moments.length * updated,
@@ -65,7 +65,7 @@ export async function takeSnapshot(
   Atomics.store(flag, 0, taken);
   let offset = 0;
   for (const { value, updated } of parameters.values())
-    for (const buffer of [...(hasValues(place) ? [value] : []), ...updated.moments]) {
+    for (const buffer of [...(hasValues(place) ? [value] : []), ...(updated?.moments ?? [])]) {
       const numbers = (await engine.read(buffer)) as Float32Array;
       new Float32Array(values, offset, numbers.length).set(numbers);
       offset += numbers.byteLength;

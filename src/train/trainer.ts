@@ -7,14 +7,13 @@ import { createGradientSums, tiedParameters } from './gradients.js';
 import { gradientNorm, updateParameters, type OptimizerOptions } from './optimizer.js';
 import { optimizers } from './optimizers.js';
 import { allocateParameters, type OwnParameters } from './parameters.js';
-import { createPipeline } from './pipeline.js';
+import { createPipeline, type Pipeline } from './pipeline.js';
 import type { Recomputation } from './recomputation.js';
 import { learningRateAt, type LearningRateSchedule } from './schedule.js';
 import { stageBlocks } from './stages.js';
 
-export interface TrainerOptions {
-  readonly engine: Engine;
-  readonly ranks: Ranks;
+/** How batches of one size are computed. */
+export interface BatchLayout {
   /** Of the whole model; this rank computes those of its stage. */
   readonly blocks: readonly Block[];
   /** The same, with what is wanted of an evaluation; `blocks` by default. */
@@ -23,6 +22,16 @@ export interface TrainerOptions {
   readonly hidden: Value;
   readonly microBatchSize: number;
   readonly sequenceLength: number;
+}
+
+/** With the layout of most batches, and of the largest. */
+export interface TrainerOptions extends BatchLayout {
+  readonly engine: Engine;
+  readonly ranks: Ranks;
+  /** Tells by its name whether a parameter changes; all do by default. */
+  readonly isTrained?: (name: string) => boolean;
+  /** What the learning rate of a parameter is multiplied by; 1 by default. */
+  readonly learningRateScale?: (name: string) => number;
   readonly optimizer: OptimizerOptions;
   readonly schedule: LearningRateSchedule;
   readonly recomputeActivations?: Recomputation;
@@ -68,10 +77,12 @@ export interface Trainer {
   /**
    * One update from several micro-batches, whose losses are averaged. All ranks that share a replica of the model give
    * the same ones, and data ranks as many of their own: number i of a rank is number i · (data ranks) + rank of all.
+   *
+   * @param layout of all of them; the options' by default
    */
-  step(microBatches: readonly Batch[]): Promise<StepReport>;
+  step(microBatches: readonly Batch[], layout?: BatchLayout): Promise<StepReport>;
   /** Without dropout; every stage of the replica gives the same batch, and the last one gets the scalars. */
-  evaluate(batch: Batch): Promise<Scalars>;
+  evaluate(batch: Batch, layout?: BatchLayout): Promise<Scalars>;
   /** An output of the blocks in the last evaluation, scalar or not; on the last stage. */
   readEvaluated(name: string): Promise<HostArray>;
 }
@@ -80,6 +91,7 @@ export interface Trainer {
 export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
   const { engine, ranks, blocks, optimizer, schedule } = options;
   const { lossSpikeFactor = Infinity, chunks = 1, sharesOptimizer = false } = options;
+  const { isTrained = () => true, learningRateScale = () => 1 } = options;
   const { mesh, place, groups } = ranks;
   const pipelinePlace = { stage: place.pipeline, stages: mesh.pipeline, chunks };
   const own = stageBlocks(blocks, pipelinePlace).flatMap((chunk) => chunk.blocks);
@@ -89,11 +101,22 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
     tensorParallel(ranks),
     optimizers[optimizer.optimizer].moments.length,
     sharesOptimizer ? { size: mesh.data, rank: place.data } : undefined,
+    isTrained,
   );
   const { parameters } = allocated;
-  const tied = tiedParameters(blocks, mesh.pipeline, chunks);
+  const tied = tiedParameters(blocks, mesh.pipeline, chunks).filter(isTrained);
   const beginSums = createGradientSums(engine, allocated, ranks, own, tied);
-  const pipeline = await createPipeline({ ...options, place: pipelinePlace, parameters });
+  const openMemory = engine.region();
+  const pipelines = new Map<BatchLayout, Promise<Pipeline>>();
+  const pipelineOf = (layout: BatchLayout): Promise<Pipeline> => {
+    const known = pipelines.get(layout);
+    if (known) return known;
+    const all = { ...options, evaluationBlocks: layout.blocks, ...layout };
+    const pipeline = createPipeline({ ...all, place: pipelinePlace, parameters, openMemory });
+    pipelines.set(layout, pipeline);
+    return pipeline;
+  };
+  let evaluated = await pipelineOf(options);
   let { iterations, updates, recentLosses } = options.completed ?? {
     iterations: 0,
     updates: 0,
@@ -103,7 +126,8 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
   return {
     parameters,
     completed: () => ({ iterations, updates, recentLosses }),
-    async step(microBatches) {
+    async step(microBatches, layout = options) {
+      const pipeline = await pipelineOf(layout);
       const sums = beginSums(microBatches.length);
       const scalars = await averageOverRanks(
         average(await pipeline.forwardBackward(microBatches, iterations, sums.computed)),
@@ -117,12 +141,18 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
       if (!isSkipped) {
         updates++;
         recentLosses = [...recentLosses, loss].slice(-mostRecent);
-        await updateParameters(engine, allocated, ranks, optimizer, norm, updates, learningRate);
+        await updateParameters(
+          ...([engine, allocated, ranks, optimizer, norm, updates] as const),
+          (name) => learningRate * learningRateScale(name),
+        );
       }
       return { scalars, learningRate, gradientNorm: norm, isSkipped };
     },
-    evaluate: (batch) => pipeline.evaluate(batch),
-    readEvaluated: (name) => pipeline.readEvaluated(name),
+    async evaluate(batch, layout = options) {
+      evaluated = await pipelineOf(layout);
+      return evaluated.evaluate(batch);
+    },
+    readEvaluated: (name) => evaluated.readEvaluated(name),
   };
 
   /** Of the last stage's data ranks, which have as many micro-batches each. */

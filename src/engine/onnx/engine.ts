@@ -15,9 +15,18 @@ import type { Runtime } from './runtime.js';
 export function createOnnxEngine(runtime: Runtime, groups: Groups = {}): Engine {
   const memory = createMemory(runtime);
   const compiled = new Map<string, Promise<OwnedExecutable>>();
+  const betweenSessions = memory.region();
+  // programs share that memory: one runs at a time
+  let previous: Promise<unknown> = Promise.resolve();
+  const inTurn = (run: () => Promise<void>): Promise<void> => {
+    const turn = previous.then(run);
+    previous = turn.catch(() => undefined);
+    return turn;
+  };
 
   return {
     allocate: (types) => memory.allocate(types),
+    region: () => memory.region(),
     view: (buffer, start, shape) => memory.view(memory.own(buffer), start, shape),
     free: (buffers) => {
       memory.free(buffers.map((buffer) => memory.own(buffer)));
@@ -34,7 +43,11 @@ export function createOnnxEngine(runtime: Runtime, groups: Groups = {}): Engine 
       const key = formatProgram(program);
       const known = compiled.get(key);
       if (known) return known;
-      const executable = compileProgram(program, runtime, memory, groups);
+      const executable = compileProgram(program, runtime, memory, {
+        groups,
+        intermediate: betweenSessions(),
+        inTurn,
+      });
       compiled.set(key, executable);
       return executable;
     },

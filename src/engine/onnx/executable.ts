@@ -3,7 +3,7 @@ import { formatType, sameShape, type Value } from '../../graph/value.js';
 import type { Buffers, Executable } from '../engine.js';
 import { runHostOp, type Groups } from './host-ops.js';
 import { lowerSegment } from './lower-segment.js';
-import type { Memory, OnnxBuffer } from './memory.js';
+import type { Memory, OnnxAllocator, OnnxBuffer } from './memory.js';
 import type { Runtime, RuntimeSession } from './runtime.js';
 import {
   isHostNode,
@@ -24,11 +24,19 @@ export interface OwnedExecutable extends Executable {
   release(): void;
 }
 
+/** What programs of an engine have in common. */
+interface Surroundings {
+  readonly groups: Groups;
+  /** For what goes from one session to the next. */
+  readonly intermediate: OnnxAllocator;
+  readonly inTurn: (run: () => Promise<void>) => Promise<void>;
+}
+
 export async function compileProgram(
   program: Program,
   runtime: Runtime,
   memory: Memory,
-  groups: Groups,
+  { groups, intermediate, inTurn }: Surroundings,
 ): Promise<OwnedExecutable> {
   const sessions: RuntimeSession[] = [];
   const steps: Step[] = [];
@@ -47,7 +55,7 @@ export async function compileProgram(
     }
 
   const { storageOf, named, copies, intermediates } = assignStorage(program, plan);
-  const owned = new Map(intermediates.map((value) => [value, memory.allocate([value])[0]]));
+  const owned = new Map(intermediates.map((value) => [value, intermediate.allocate([value])[0]]));
 
   const execute = async (inputs: Buffers, outputs: Buffers): Promise<void> => {
     const given = new Map<Value, OnnxBuffer>(owned);
@@ -58,18 +66,11 @@ export async function compileProgram(
     for (const [name, value] of copies)
       check(memory, outputs, name, value, 'output').data.set(locate(value).data);
   };
-  // runs share the memory between sessions: one at a time
-  let previous: Promise<unknown> = Promise.resolve();
 
   return {
-    run(inputs, outputs) {
-      const turn = previous.then(() => execute(inputs, outputs));
-      previous = turn.catch(() => undefined);
-      return turn;
-    },
+    run: (inputs, outputs) => inTurn(() => execute(inputs, outputs)),
     release() {
       for (const session of sessions) session.release();
-      memory.free([...owned.values()]);
     },
   };
 }

@@ -13,6 +13,11 @@ export interface OnnxBuffer extends Buffer {
   readonly release: () => void;
 }
 
+interface Place {
+  readonly arena: Arena;
+  readonly offset: number;
+}
+
 const views: Record<DType, new (memory: ArrayBuffer, offset: number, length: number) => HostArray> = {
   float32: Float32Array,
   int32: Int32Array,
@@ -22,14 +27,21 @@ const itemSizes: Record<DType, number> = { float32: 4, int32: 4, bool: 1 };
 const alignment = 64;
 /** Address space only: pages become memory when they are first touched. */
 const arenaBytes = 256 * 2 ** 20;
+/** The least that a region grows by. */
+const chunkBytes = 4 * 2 ** 20;
 
 const byteLength = ({ shape, dtype }: Buffer) =>
   Math.max(alignment, Math.ceil((sizeOf(shape) * itemSizes[dtype]) / alignment) * alignment);
 
-export interface Memory {
+export interface OnnxAllocator {
   allocate<const Types extends readonly BufferType[]>(
     types: Types,
   ): { readonly [I in keyof Types]: OnnxBuffer };
+}
+
+export interface Memory extends OnnxAllocator {
+  /** See `Engine`. */
+  region(): () => OnnxAllocator;
   view(buffer: OnnxBuffer, start: number, shape: KnownShape): OnnxBuffer;
   free(buffers: readonly OnnxBuffer[]): void;
   allocatedBytes(): number;
@@ -41,11 +53,12 @@ export interface Memory {
 export function createMemory(runtime: Runtime): Memory {
   const buffers = new Set<OnnxBuffer>();
   const viewed = new Set<Buffer>();
-  const freed = new Map<number, { arena: Arena; offset: number }[]>();
+  const freed = new Map<number, Place[]>();
+  let regionBytes = 0;
   let arena: Arena | undefined;
   let left = 0;
 
-  const place = (bytes: number): { arena: Arena; offset: number } => {
+  const place = (bytes: number): Place => {
     const reused = freed.get(bytes)?.pop();
     if (reused) return reused;
     if (!arena || left < bytes) {
@@ -55,10 +68,7 @@ export function createMemory(runtime: Runtime): Memory {
     left -= bytes;
     return { arena, offset: arena.allocate(bytes) };
   };
-  const toBuffer = (
-    { shape, dtype }: Buffer,
-    { arena, offset }: { arena: Arena; offset: number },
-  ): OnnxBuffer => {
+  const toBuffer = ({ shape, dtype }: Buffer, { arena, offset }: Place): OnnxBuffer => {
     const data = new views[dtype](arena.memory, offset, sizeOf(shape));
     let tensor: RuntimeTensor | undefined;
     const buffer: OnnxBuffer = {
@@ -72,18 +82,57 @@ export function createMemory(runtime: Runtime): Memory {
     return buffer;
   };
 
+  /** One after the other, from a place that is found for all of them. */
+  const allocateAt = <const Types extends readonly BufferType[]>(
+    types: Types,
+    find: (bytes: number) => Place,
+  ) => {
+    const known = types.map(({ shape, dtype }) => ({ shape: knownShape(shape), dtype }));
+    const sizes = known.map(byteLength);
+    const { arena, offset } = find(sizes.reduce((sum, size) => sum + size, 0));
+    let start = offset;
+    return known.map((type, i) => {
+      const buffer = toBuffer(type, { arena, offset: start });
+      start += sizes[i]!;
+      return buffer;
+    }) as unknown as { readonly [I in keyof Types]: OnnxBuffer };
+  };
+
   return {
     allocate(types) {
-      const known = types.map(({ shape, dtype }) => ({ shape: knownShape(shape), dtype }));
-      const sizes = known.map(byteLength);
-      const { arena, offset } = place(sizes.reduce((sum, size) => sum + size, 0));
-      let start = offset;
-      return known.map((type, i) => {
-        const buffer = toBuffer(type, { arena, offset: start });
-        start += sizes[i]!;
-        buffer.data.fill(0);
-        return buffer;
-      }) as unknown as { readonly [I in keyof typeof types]: OnnxBuffer };
+      const allocated = allocateAt(types, place);
+      for (const { data } of allocated) data.fill(0);
+      return allocated;
+    },
+    region() {
+      const chunks: (Place & { readonly bytes: number; mostUsed: number })[] = [];
+      return () => {
+        let current = 0;
+        let used = 0;
+        const next = (bytes: number): Place => {
+          while (current < chunks.length && used + bytes > chunks[current]!.bytes) {
+            current++;
+            used = 0;
+          }
+          if (current === chunks.length) {
+            const size = Math.max(chunkBytes, bytes);
+            chunks.push({ ...place(size), bytes: size, mostUsed: 0 });
+          }
+          const chunk = chunks[current]!;
+          const start = chunk.offset + used;
+          used += bytes;
+          regionBytes += Math.max(0, used - chunk.mostUsed);
+          chunk.mostUsed = Math.max(used, chunk.mostUsed);
+          return { arena: chunk.arena, offset: start };
+        };
+        return {
+          allocate(types) {
+            const allocated = allocateAt(types, next);
+            for (const buffer of allocated) viewed.add(buffer);
+            return allocated;
+          },
+        };
+      };
     },
     view({ arena, offset, data, dtype }, start, shape) {
       if (!(start >= 0 && start + sizeOf(shape) <= data.length))
@@ -102,7 +151,7 @@ export function createMemory(runtime: Runtime): Memory {
       }
     },
     allocatedBytes: () =>
-      [...buffers].reduce((sum, buffer) => sum + (viewed.has(buffer) ? 0 : byteLength(buffer)), 0),
+      [...buffers].reduce((sum, buffer) => sum + (viewed.has(buffer) ? 0 : byteLength(buffer)), regionBytes),
     own(buffer) {
       if (!buffers.has(buffer as OnnxBuffer))
         throw new Error('this buffer was freed, or is of another engine');
@@ -115,6 +164,7 @@ export function createMemory(runtime: Runtime): Memory {
       freed.clear();
       arena = undefined;
       left = 0;
+      regionBytes = 0;
     },
   };
 }
