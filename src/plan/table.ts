@@ -159,7 +159,7 @@ function listed(parts: Readonly<Record<string, number>>, show: (value: number) =
 }
 
 /** The first column is aligned left, numbers right. */
-function columns(rows: readonly (readonly string[])[]): string[] {
+export function columns(rows: readonly (readonly string[])[]): string[] {
   const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
   return rows.map((row) =>
     row
