@@ -10,8 +10,8 @@ const stripInside = (open: string, close: string) => (_: string, inside: string)
 /**
  * WikiText's `@-@`, spaces around punctuation and inside brackets, headings, `N` for numbers.
  *
- * Megatron-LM has one more rule after the first, to join an apostrophe to a digit. It is written with slashes around
- * it, as in Perl, which Python takes for two characters of the text: it never matches, and is left out.
+ * Megatron-LM has one more rule after the first, to join an apostrophe to a digit. It is written between slashes, as in
+ * Perl, which Python takes for two characters of the text: it finds none, and is left out.
  *
  * Quotes are paired from the beginning of the file to its end, apostrophes with any others, as there.
  */
