@@ -3,7 +3,7 @@
 detokenizers.json   `wikitext` and `ptb`: pairs of a text and what becomes of it.
 clean-text.json     pairs of a text and what `clean_text` makes of it.
 windows.json        per case `tokens` (a count: token i is i + 1), `sequence_length`, `stride`, and of Megatron-LM's
-                    windows `text` (s + 1 tokens, padded with 0) and `mask` (s numbers), and the `results` of loss sums.
+                    windows `text` (s + 1 tokens, padded with 999) and `mask` (s numbers), and the `results` of loss sums.
 readers.json        per format the `text` of a file and the `examples` that it has. Of QQP also `skipped` (rows; 1 is the
                     header), of RACE the `pieces` of each choice by the tokenizer of test/fixtures/text/uncased, 128 at
                     most, while `choices` are whole. Labels of test sets are 0, as there.
@@ -50,10 +50,10 @@ WIKI_MORE = [
 ]
 PTB = [
     "the company said it does n't expect N million \n shares rose N N to $ N \n mr. x 's # N plan ' s",
-    "$ N $ N # N", " N ", "a \n \n b", "can n't 'll", "",
+    "$ N $ N # N", " N ", "a \n \n b", "can n't 'll", "for $ 1 or # 1", "",
 ]
 CLEAN = [
-    "a\nb\n\n c", "  a \t b  ", "end . Next . Last .", "a . . . . . . . b", " . ", "a .b . c", "x\u00a0\u2003y\u0085z\ufeff\x1cw",
+    "a\nb\n\n c", "  a \t b  ", "end . Next . Last .", "a . . b", "a . . . . . . . b", "a . . . . . . . . b", " . ", "a .b . c", "x\u00a0\u2003y\u0085z\ufeff\x1cw",
     "", "\n", "dots ... here . . .",
 ]
 
@@ -213,7 +213,7 @@ def write(name, value):
 def window_cases():
     for tokens, length, stride in ((2, 4, 2), (5, 4, 4), (6, 4, 4), (9, 4, 1), (10, 6, 4), (23, 8, 3), (40, 16, 16),
                                    (33, 16, 5), (7, 10, 3), (100, 32, 8)):
-        made = list(windows(list(range(1, tokens + 1)), length, stride, 0))
+        made = list(windows(list(range(1, tokens + 1)), length, stride, 999))
         results = [dict(loss_sum=loss_sum, original_tokens=words, **perplexities(loss_sum, tokens, words))
                    for loss_sum, words in ((3.25 * tokens, tokens), (2.5, max(2, tokens // 2)), (30.0 * tokens, 3))]
         yield dict(tokens=tokens, sequence_length=length, stride=stride, text=[text for text, _ in made],

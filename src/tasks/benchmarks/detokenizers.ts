@@ -4,8 +4,9 @@
  */
 import { strip } from './python-text.js';
 
-const stripInside = (open: string, close: string) => (_: string, inside: string) =>
-  `${open}${strip(inside)}${close}`;
+/** Of what is opened and not closed, all that follows is matched, once, and stays as it is. */
+const stripInside = (open: string) => (_: string, inside: string, close: string) =>
+  `${open}${close === '' ? inside : strip(inside)}${close}`;
 
 /**
  * WikiText's `@-@`, spaces around punctuation and inside brackets, headings, `N` for numbers.
@@ -27,11 +28,11 @@ export const detokenizeWikitext = (text: string): string =>
     .replaceAll(' ! ', '! ')
     .replaceAll(' ? ', '? ')
     .replaceAll(' , ', ', ')
-    .replace(/\(([^)]*)\)/g, stripInside('(', ')'))
-    .replace(/\[([^\]]*)\]/g, stripInside('[', ']'))
-    .replace(/\{([^}]*)\}/g, stripInside('{', '}'))
-    .replace(/"([^"]*)"/g, stripInside('"', '"'))
-    .replace(/'([^']*)'/g, stripInside("'", "'"))
+    .replace(/\(([^)]*)(\)?)/g, stripInside('('))
+    .replace(/\[([^\]]*)(\]?)/g, stripInside('['))
+    .replace(/\{([^}]*)(\}?)/g, stripInside('{'))
+    .replace(/"([^"]*)("?)/g, stripInside('"'))
+    .replace(/'([^']*)('?)/g, stripInside("'"))
     .replaceAll('= = = =', '====')
     .replaceAll('= = =', '===')
     .replaceAll('= =', '==')
