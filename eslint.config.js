@@ -78,6 +78,7 @@ export default tseslint.config(
       'src/generation/**/*.ts',
       'src/text/**/*.ts',
       'src/pretrained/**/*.ts',
+      'src/tasks/metrics/**/*.ts',
       'src/engine/**/*.ts',
       'src/checkpoint/{half-precision,json-object,safetensors-header,unique-json}.ts',
       'src/hub/{progress,safe-names}.ts',
