@@ -2,10 +2,12 @@
 import { Command, CommanderError } from 'commander';
 import { createRequire } from 'node:module';
 import { InputError } from '../errors.js';
+import { FinetuningStopped } from '../tasks/finetune.js';
 import { PretrainingStopped } from '../train/record-run.js';
 import { convertCommand } from './convert.js';
 import { dashboardCommand } from './dashboard.js';
 import { downloadCommand } from './download.js';
+import { finetuneCommand } from './finetune.js';
 import { inspectCommand } from './inspect.js';
 import { planCommand } from './plan.js';
 import { preprocessCommand } from './preprocess.js';
@@ -25,6 +27,7 @@ const program = new Command('megatron-bert')
   .addCommand(preprocessCommand())
   .addCommand(pretrainCommand())
   .addCommand(dashboardCommand())
+  .addCommand(finetuneCommand())
   .addCommand(runCommand())
   .addCommand(downloadCommand())
   .addCommand(convertCommand())
@@ -41,6 +44,7 @@ try {
     const { message, stack } = error instanceof Error ? error : new Error(String(error));
     console.error(program.opts<{ debug?: true }>().debug ? stack : `megatron-bert: ${message}`);
     // a signal has set its own
-    if (!(error instanceof PretrainingStopped)) process.exitCode = error instanceof InputError ? 2 : 1;
+    const isStopped = error instanceof PretrainingStopped || error instanceof FinetuningStopped;
+    if (!isStopped) process.exitCode = error instanceof InputError ? 2 : 1;
   }
 }

@@ -5,7 +5,7 @@ import { sizeOf, type Value } from '../graph/value.js';
 import { headsAxis, type BodyOutputs } from './body.js';
 import { labelCount, type TransformerConfig } from './config.js';
 import { cacheName, selectionOf, type CachePart, type LabelType, type Leading } from './inputs.js';
-import { binaryCrossEntropy, labelledLoss, meanSquaredError } from './losses.js';
+import { binaryCrossEntropy, labelledLoss, squaredError, weightedMean, type LossOptions } from './losses.js';
 import { parameterInputs, type ParameterTree, type ValuesOf } from './parameters.js';
 import type { Run } from './run.js';
 
@@ -127,10 +127,17 @@ export const sequenceLabels = (config: TransformerConfig): Readonly<Record<strin
 });
 
 /** By the config's `problem_type`, which must be known. */
-export function classificationLoss(logits: Value, labels: Value, { problem_type }: TransformerConfig): Value {
-  if (problem_type === 'regression') return meanSquaredError(logits, labels);
-  if (problem_type === 'multi_label_classification') return binaryCrossEntropy(logits, labels);
-  return labelledLoss(logits, labels).loss;
+export function classificationLoss(
+  logits: Value,
+  labels: Value,
+  { problem_type }: TransformerConfig,
+  options: LossOptions = {},
+): Value {
+  const ofRows = (errors: Value) =>
+    weightedMean(errors, options.weights && reshape(options.weights, [logits.shape[0]!, 1]));
+  if (problem_type === 'regression') return ofRows(squaredError(logits, labels));
+  if (problem_type === 'multi_label_classification') return ofRows(binaryCrossEntropy(logits, labels));
+  return labelledLoss(logits, labels, undefined, options).loss;
 }
 
 /** A run whose sizes are those of each call. */

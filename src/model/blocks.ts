@@ -6,7 +6,7 @@ import { knownSize, multiplyDimensions } from '../graph/dimension.js';
 import { add, divide, gather, input, maximum } from '../graph/functions.js';
 import type { Value } from '../graph/value.js';
 import { firstPosition } from './body.js';
-import { scoreScale, type TransformerConfig } from './config.js';
+import { headCount, scoreScale, type TransformerConfig } from './config.js';
 import { embeddings, embeddingsParameters } from './embeddings.js';
 import {
   pooler,
@@ -18,8 +18,9 @@ import {
 import { textInputs } from './inputs.js';
 import { layerParameters, normOfRows, transformerLayer } from './layer.js';
 import { labelledLoss } from './losses.js';
-import { additiveMask } from './masks.js';
-import { layerNormParameters, parameterInputs, type ParameterTree } from './parameters.js';
+import { bindLora, withLora, type LoraOptions } from './lora.js';
+import { additiveMask, causalMask, positionDistances } from './masks.js';
+import { layerNormParameters, parameterInputs, type ParameterTree, type ValuesOf } from './parameters.js';
 import type { Run } from './run.js';
 import { gatherRows, linear, vocabParallelFirstChoice } from './tensor-parallel.js';
 
@@ -34,6 +35,23 @@ export interface Block {
    * @returns `hidden` for the next block, or of the last block `loss` and other scalars
    */
   readonly outputs: (run: Run, hidden: Value) => Readonly<Record<string, Value>>;
+}
+
+/** Declares a block, whose matrices may be adapted. */
+export function declareBlock<Tree extends ParameterTree>(
+  { kind, prefix = '' }: { readonly kind: string; readonly prefix?: string },
+  declared: Tree,
+  outputs: (values: ValuesOf<Tree>, run: Run, hidden: Value) => Readonly<Record<string, Value>>,
+  lora?: LoraOptions,
+): Block {
+  const parameters = lora ? withLora(declared, lora, prefix) : declared;
+  return {
+    ...{ kind, prefix, parameters },
+    outputs: (run, hidden) => {
+      const values = parameterInputs(parameters, run.tensor.size);
+      return outputs(lora ? bindLora(values, parameters, lora, run) : values, run, hidden);
+    },
+  };
 }
 
 /** The size of a batch's masked-LM labels, besides that of its text. */
@@ -53,58 +71,46 @@ export function pretrainingBlocks(config: TransformerConfig, shape: PretrainingS
   ];
 }
 
-function embeddingsBlock(config: TransformerConfig): Block {
-  const parameters = { bert: { embeddings: embeddingsParameters(config) } };
-  return {
-    kind: 'embeddings',
-    prefix: '',
-    parameters,
-    outputs: (run) => {
-      const { bert } = parameterInputs(parameters, run.tensor.size);
-      return { hidden: embeddings(textInputs(run), bert.embeddings, config, run) };
-    },
-  };
-}
+export const embeddingsBlock = (config: TransformerConfig) =>
+  declareBlock(
+    { kind: 'embeddings' },
+    { bert: { embeddings: embeddingsParameters(config) } },
+    ({ bert }, run) => ({ hidden: embeddings(textInputs(run), bert.embeddings, config, run) }),
+  );
 
-function layerBlock(config: TransformerConfig, index: number): Block {
-  const parameters = layerParameters(config, index);
-  return {
-    kind: 'layer',
-    prefix: `bert.encoder.layer.${index}.`,
-    parameters,
-    outputs: (run, hidden) => {
-      const values = parameterInputs(parameters, run.tensor.size);
-      const mask = additiveMask(textInputs(run).attention_mask);
-      return {
-        hidden: transformerLayer(hidden, values, { mask, scale: scoreScale(config, index) }, config, run)
-          .hidden,
-      };
+export const layerBlock = (config: TransformerConfig, index: number, lora?: LoraOptions) =>
+  declareBlock(
+    { kind: `layer of ${headCount(config, index)} heads`, prefix: `bert.encoder.layer.${index}.` },
+    layerParameters(config, index),
+    (values, run, hidden) => {
+      const { attention_mask } = textInputs(run);
+      const distances = positionDistances(knownSize(run.sequenceLength));
+      const mask = config.is_decoder ? causalMask(attention_mask, distances) : additiveMask(attention_mask);
+      const context = { mask, distances, scale: scoreScale(config, index) };
+      return { hidden: transformerLayer(hidden, values, context, config, run).hidden };
     },
-  };
-}
+    lora,
+  );
 
 function pretrainingHeadsBlock(
   config: TransformerConfig,
   { predictionCount, predicts = false }: PretrainingShape,
 ): Block {
   const { word_embeddings } = embeddingsParameters(config);
-  const parameters = {
-    bert: {
-      embeddings: { word_embeddings },
-      encoder: { ln: layerNormParameters(config.hidden_size) },
-      pooler: poolerParameters(config),
+  return declareBlock(
+    { kind: 'heads' },
+    {
+      bert: {
+        embeddings: { word_embeddings },
+        encoder: { ln: layerNormParameters(config.hidden_size) },
+        pooler: poolerParameters(config),
+      },
+      cls: {
+        predictions: predictionsParameters(config),
+        seq_relationship: sequenceRelationshipParameters(config),
+      },
     },
-    cls: {
-      predictions: predictionsParameters(config),
-      seq_relationship: sequenceRelationshipParameters(config),
-    },
-  };
-  return {
-    kind: 'heads',
-    prefix: '',
-    parameters,
-    outputs: (run, hidden) => {
-      const { bert, cls } = parameterInputs(parameters, run.tensor.size);
+    ({ bert, cls }, run, hidden) => {
       const last = gatherRows(normOfRows(hidden, bert.encoder.ln, config, run), run.tensor);
       const masked = gather(last, input('prediction_positions', [predictionCount], 'int32'));
       const labels = input('prediction_labels', [predictionCount], 'int32');
@@ -125,7 +131,7 @@ function pretrainingHeadsBlock(
         ...(predicts && predictedWords(logits, run)),
       };
     },
-  };
+  );
 }
 
 function predictedWords(logits: Value, { tensor }: Run): Readonly<Record<string, Value>> {

@@ -33,19 +33,28 @@ export interface LabelledLoss {
   readonly correct: Value;
 }
 
+/** How a loss differs from plain cross entropy. */
+export interface LossOptions {
+  /** ε: a label counts 1 - ε, and all classes share ε (arXiv 1512.00567, section 7); 0 by default. */
+  readonly smoothing?: number;
+  /** [rows]: how much each counts in the mean, as `weight` in torch.nn.CrossEntropyLoss; 1 by default. */
+  readonly weights?: Value;
+}
+
 /** Cross entropy: logits [rows, classes / ranks], labels int32 [rows] → scalars, over the rows whose label is not ignored. */
 export function labelledLoss(
   logits: Value,
   labels: Value,
   tensor: TensorParallel = singleRank,
+  { smoothing = 0, weights }: LossOptions = {},
 ): LabelledLoss {
-  const { loss, margin } = vocabParallelCrossEntropy(logits, labels, tensor);
+  const { loss, margin } = vocabParallelCrossEntropy(logits, labels, tensor, smoothing);
   const isIgnored = equal(labels, ignoredLabel);
   const overLabelled = (x: Value | number) => reshape(sum(select(isIgnored, 0, x), [0]), []);
   const count = overLabelled(1);
-  const total = overLabelled(loss);
+  const total = overLabelled(weights ? multiply(weights, loss) : loss);
   return {
-    loss: divide(total, count),
+    loss: divide(total, weights ? overLabelled(weights) : count),
     total,
     count,
     correct: overLabelled(cast(equal(margin, 0), 'float32')),
@@ -68,32 +77,35 @@ export function labelledLossByRows(
   width: number,
   labels: Value,
   tensor: TensorParallel,
+  options?: Pick<LossOptions, 'smoothing'>,
 ): LabelledLoss {
   const size = knownSize(rows.shape[0]!);
   const step = Math.max(1, Math.floor(mostLogits / width));
   const parts = Array.from({ length: Math.ceil(size / step) }, (_, i) => {
     const some = (x: Value) => slice(x, 0, i * step, Math.min(size, (i + 1) * step));
-    return labelledLoss(score(some(rows)), some(labels), tensor);
+    return labelledLoss(score(some(rows)), some(labels), tensor, options);
   });
   const overParts = (name: 'total' | 'count' | 'correct') => parts.map((part) => part[name]).reduce(add);
   const [total, count, correct] = [overParts('total'), overParts('count'), overParts('correct')];
   return { loss: divide(total, count), total, count, correct };
 }
 
-/** Mean of (x − y)², of one shape → scalar */
-export function meanSquaredError(x: Value, y: Value): Value {
+/** (x − y)² */
+export function squaredError(x: Value, y: Value): Value {
   const error = subtract(x, y);
-  return meanOfAll(multiply(error, error));
+  return multiply(error, error);
 }
 
-/** Mean of −y·log σ(x) − (1 − y)·log(1 − σ(x)), of one shape → scalar (torch.nn.BCEWithLogitsLoss) */
+/** −y·log σ(x) − (1 − y)·log(1 − σ(x)), of one shape (torch.nn.BCEWithLogitsLoss) */
 export function binaryCrossEntropy(logits: Value, targets: Value): Value {
   const magnitude = maximum(logits, negate(logits));
   const ofMagnitude = log(add(1, exp(negate(magnitude))));
-  return meanOfAll(add(subtract(maximum(logits, 0), multiply(logits, targets)), ofMagnitude));
+  return add(subtract(maximum(logits, 0), multiply(logits, targets)), ofMagnitude);
 }
 
-function meanOfAll(x: Value): Value {
+/** @param weights of one shape, or 1 → scalar Σ weight · x / Σ weight */
+export function weightedMean(x: Value, weights: Value | number = 1): Value {
+  const all = broadcast(weights, x.shape);
   const total = (values: Value) => reshape(sum(values, [...values.shape.keys()]), []);
-  return divide(total(x), total(broadcast(1, x.shape)));
+  return divide(total(multiply(all, x)), total(all));
 }

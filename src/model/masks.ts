@@ -17,6 +17,10 @@ function perHead(mask: Value): Value {
 /** Every query sees the keys that the mask shows. */
 export const additiveMask = (mask: Value): Value => toAdditive(perHead(mask));
 
+/** int32 [length, length]: each query's position less each key's */
+export const positionDistances = (length: number): Value =>
+  subtract(reshape(iota(length), [length, 1]), iota(length));
+
 /** Every query of a text sees itself and the keys before it → float [1, 1, length, length] */
 export function triangularMask(length: number): Value {
   const [queries, keys] = [reshape(iota(length), [length, 1]), iota(length)];

@@ -81,7 +81,7 @@ export const vocabParallelEmbeddingParameters = (rows: number, width: number, st
 /** One number a row of the vocabulary, split as its rows are. */
 export const vocabParallelBias = (rows: number) => ({ ...filled([rows], 0), partition: 0 as const });
 
-const isParameter = (node: Parameter | ParameterTree): node is Parameter => Array.isArray(node.shape);
+export const isParameter = (node: Parameter | ParameterTree): node is Parameter => Array.isArray(node.shape);
 
 /** Without parameters that a configuration leaves out. */
 const entriesOf = (tree: ParameterTree) =>

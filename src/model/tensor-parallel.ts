@@ -71,11 +71,15 @@ export interface LinearValues {
   readonly weight: Value;
   readonly bias: Value;
   readonly isConv1D?: boolean;
+  /** What is added to the product; see lora.ts. */
+  readonly lora?: (x: Value) => Value;
 }
 
 /** x [rows, in] · weightᵀ → [rows, out] */
-const product = (x: Value, { weight, isConv1D = false }: LinearValues) =>
-  matmul(x, weight, { transposeB: !isConv1D });
+function product(x: Value, { weight, isConv1D = false, lora }: LinearValues): Value {
+  const y = matmul(x, weight, { transposeB: !isConv1D });
+  return lora ? add(y, lora(x)) : y;
+}
 
 /** x · weightᵀ + bias. On a column-parallel weight it gives this rank's columns. */
 export function linear(x: Value, values: LinearValues): Value {
@@ -104,11 +108,16 @@ export interface CrossEntropy {
   readonly margin: Value;
 }
 
-/** logits [rows, vocabulary / ranks], labels [rows] numbered in the whole vocabulary → [rows] */
+/**
+ * logits [rows, vocabulary / ranks], labels [rows] numbered in the whole vocabulary → [rows]
+ *
+ * @param smoothing ε of label smoothing
+ */
 export function vocabParallelCrossEntropy(
   logits: Value,
   labels: Value,
   tensor: TensorParallel,
+  smoothing = 0,
 ): CrossEntropy {
   const [rows, part] = logits.shape as [Dimension, Dimension];
   const greatest = allReduce(max(stopGradient(logits), [-1]), tensor, 'max');
@@ -116,7 +125,15 @@ export function vocabParallelCrossEntropy(
   const total = allReduce(sum(exp(shifted), [-1]), tensor);
   const own = oneHot(subtract(labels, vocabularyStart(part, tensor)), part);
   const margin = allReduce(sum(multiply(own, shifted), [-1]), tensor);
-  return { loss: reshape(subtract(log(total), margin), [rows]), margin: reshape(margin, [rows]) };
+  const expected = smoothing === 0 ? margin : smoothed(margin);
+  return { loss: reshape(subtract(log(total), expected), [rows]), margin: reshape(margin, [rows]) };
+
+  /** (1 - ε) times the label's, and ε times the mean of all. */
+  function smoothed(ofLabel: Value): Value {
+    const classes = knownSize(part) * tensor.size;
+    const ofAll = allReduce(sum(shifted, [-1]), tensor);
+    return add(multiply(1 - smoothing, ofLabel), multiply(smoothing / classes, ofAll));
+  }
 }
 
 export interface FirstChoice {

@@ -20,6 +20,17 @@ export async function tellObject(value: unknown, communicator: Communicator): Pr
   await communicator.broadcast(numbers, communicator.rank);
 }
 
+/** What one rank knows, for all. @param value of the rank `root`; the others' are passed over */
+export async function shareObject<Value>(
+  value: Value | undefined,
+  root: number,
+  communicator: Communicator,
+): Promise<Value> {
+  if (communicator.rank !== root) return (await hearObject(root, communicator)) as Value;
+  if (communicator.size > 1) await tellObject(value, communicator);
+  return value!;
+}
+
 export async function hearObject(root: number, communicator: Communicator): Promise<unknown> {
   const length = new Float32Array(1);
   await communicator.broadcast(length, root);

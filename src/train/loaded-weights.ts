@@ -27,6 +27,9 @@ export interface MatchedWeights {
   readonly unexpected: readonly string[];
 }
 
+/** What a model may lack: heads, and adapters. */
+const ofHeads = /^bert\.pooler\.|^cls\.|^classifier\.|^qa_outputs\.|\.lora_[AB]\.weight$/;
+
 /** @param name of the model, in errors @throws InputError where it lacks more than heads, or has another shape */
 export function matchWeightSource(
   declared: ReadonlyMap<string, Parameter>,
@@ -34,7 +37,7 @@ export function matchWeightSource(
   name: string,
 ): MatchedWeights {
   const { found, missing, unexpected } = matchNames(declared, tensors);
-  const lost = missing.find((parameter) => !/^bert\.pooler\.|^cls\./.test(parameter));
+  const lost = missing.find((parameter) => !ofHeads.test(parameter));
   if (lost !== undefined) throw new InputError(`${name}: expected a ${lost}, found none`);
   for (const [parameter, stored] of found) {
     const { shape, dtype } = tensors.get(stored)!;

@@ -186,6 +186,7 @@ function requireTrainable(config: MegatronBertConfig, name: string): void {
   const refuse = (what: string, found: string) => {
     throw new InputError(`${name}: pretraining expects ${what}, found ${found}`);
   };
+  if (config.model_type !== 'megatron-bert') refuse('a MegatronBERT', `a ${config.model_type}`);
   if (is_decoder || add_cross_attention) refuse('an encoder', 'a decoder (is_decoder)');
   if (Object.values(pruned_heads).some(({ length }) => length > 0))
     refuse('layers that are alike', 'pruned heads (pruned_heads)');

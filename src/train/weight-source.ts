@@ -1,5 +1,4 @@
 /** Weights that a run may begin with, by transformers' names, whatever the layout is that they lie in. */
-import path from 'node:path';
 import { largestConfig, readJsonObject } from '../checkpoint/json-file.js';
 import { numberOf } from '../checkpoint/megatron/arguments.js';
 import { readMegatron } from '../checkpoint/megatron/read.js';
@@ -10,8 +9,10 @@ import { bertFields } from '../convert/config.js';
 import { transformersEntries } from '../convert/to-transformers.js';
 import { InputError } from '../errors.js';
 import { openModel } from '../hub/open-model.js';
+import type { FindFile } from '../hub/repository.js';
 import { pretrainingBlocks } from '../model/blocks.js';
-import { megatronBertConfig, type MegatronBertConfig } from '../model/config.js';
+import { megatronBertConfig, type TransformerConfig } from '../model/config.js';
+import { gpt2Config } from '../model/gpt2-config.js';
 import { partOf, type PartLayout } from '../partition.js';
 import type { SizedEntry } from '../pretrained/model-files.js';
 import { findWeights } from '../pretrained/stored-weights.js';
@@ -22,6 +23,7 @@ import { declaredParameters } from './parameters.js';
 
 /** Where they lie; plain data, for each rank to open. */
 export type WeightSource =
+  /** A folder, or the name of a model on the hub. */
   | { readonly layout: 'transformers'; readonly folder: string }
   | { readonly layout: 'megatron'; readonly name: string; readonly numAttentionHeads?: number }
   | { readonly layout: 'run'; readonly checkpoint: FoundCheckpoint };
@@ -36,7 +38,7 @@ export interface SourceTensor {
 
 /** A model of which only headers are read. */
 export interface OpenedWeights {
-  readonly config: MegatronBertConfig;
+  readonly config: TransformerConfig;
   /** Rows of the word embeddings that are no padding, where that is told. */
   readonly words?: number;
   /** In the order in which they lie there: reading in this order goes forwards. */
@@ -54,14 +56,22 @@ export function openWeights(source: WeightSource): Promise<OpenedWeights> {
 }
 
 async function openModelFolder(folder: string): Promise<OpenedWeights> {
-  const file = path.join(folder, 'config.json');
-  const config = megatronBertConfig(await readJsonObject(file, largestConfig), file);
-  const stored = await findWeights(await openModel(folder), folder);
+  const find = await openModel(folder);
+  const config = await readModelConfig(find, folder);
+  const stored = await findWeights(find, folder);
   const tensors = [...stored].map(([name, { shape, dtype, weight }]): [string, SourceTensor] => [
     name,
     { shape, dtype, read: (part) => readPartOfValues(weight!, part) },
   ]);
   return { config, tensors: new Map(tensors), notes: [], close: () => Promise.resolve() };
+}
+
+/** Of a MegatronBERT, or a GPT-2. @throws InputError where there is none */
+export async function readModelConfig(find: FindFile, source: string): Promise<TransformerConfig> {
+  const file = await find('config.json');
+  if (file === undefined) throw new InputError(`${source}: expected a model with a config.json, found none`);
+  const fields = await readJsonObject(file, largestConfig);
+  return fields.model_type === 'gpt2' ? gpt2Config(fields, file) : megatronBertConfig(fields, file);
 }
 
 async function openMegatron(name: string, numAttentionHeads?: number): Promise<OpenedWeights> {

@@ -1,0 +1,171 @@
+import { Option, type Command } from 'commander';
+import { InputError } from '../errors.js';
+import { finetune } from '../tasks/finetune.js';
+import type { FinetuneOptions, TaskEvent } from '../tasks/finetune-options.js';
+import { intervalStrategies, schedulerTypes } from '../train/fine-tuning/arguments.js';
+import { samplingStrategies } from '../train/fine-tuning/sampling.js';
+import { command, nonNegativeInteger, nonNegativeNumber, positiveInteger } from './options.js';
+import { createProgress } from './progress.js';
+import { addTaskFlags, argumentsOf, printResults, type TaskFlags } from './task-flags.js';
+
+interface Flags extends TaskFlags {
+  readonly outputDir: string;
+  readonly classWeights?: string;
+}
+
+export function finetuneCommand(): Command {
+  const finetune = command('finetune', 'Fine-tune a model on a task.', [
+    'finetune --task sequence-classification --model my-model --train-file train.jsonl --validation-file dev.jsonl --output-dir my-classifier',
+    'finetune --task token-classification --model my-model --train-file train.conll --validation-file dev.conll --output-dir my-tagger --num-train-epochs 2',
+    'finetune --task question-answering --model my-model --train-file train.json --validation-file dev.json --output-dir my-reader --learning-rate 3e-5',
+    'finetune --task masked-lm --model my-model --train-file novel.txt --output-dir my-novel-model --resume-from-checkpoint',
+  ]);
+  return addTaskFlags(finetune)
+    .requiredOption(
+      '--train-file <file...>',
+      'what to learn from: .json, .jsonl, .csv, .tsv, .parquet, .conll, .txt',
+    )
+    .requiredOption('--output-dir <folder>', 'where the model, its checkpoints and results go')
+    .option('--overwrite-output-dir', 'use a folder that is not empty')
+    .option('--resume-from-checkpoint [folder]', 'go on from a checkpoint (default: the newest)')
+    .option('--max-train-samples <n>', 'rows that are used', positiveInteger)
+    .option('--num-train-epochs <x>', 'passes over the examples (default: 3)', nonNegativeNumber)
+    .option('--max-steps <n>', 'updates, whatever the epochs are', positiveInteger)
+    .option('--learning-rate <x>', 'highest learning rate (default: 5e-5)', nonNegativeNumber)
+    .option('--per-device-train-batch-size <n>', 'examples computed at once (default: 8)', positiveInteger)
+    .option('--gradient-accumulation-steps <n>', 'batches of an update (default: 1)', positiveInteger)
+    .addOption(
+      new Option('--lr-scheduler-type <type>', 'how the learning rate falls (default: linear)').choices([
+        ...schedulerTypes,
+      ]),
+    )
+    .option('--warmup-steps <n>', 'updates with a rising learning rate (default: 0)', nonNegativeInteger)
+    .option('--warmup-ratio <x>', 'the same as a share of all', nonNegativeNumber)
+    .option('--weight-decay <x>', 'of weights, not of biases and layer norms (default: 0)', nonNegativeNumber)
+    .option('--max-grad-norm <x>', 'gradients are clipped to it (default: 1)', nonNegativeNumber)
+    .option(
+      '--label-smoothing-factor <x>',
+      'share of a label that all classes get (default: 0)',
+      nonNegativeNumber,
+    )
+    .addOption(
+      new Option('--eval-strategy <when>', 'when to evaluate (default: epoch)').choices([
+        ...intervalStrategies,
+      ]),
+    )
+    .option('--eval-steps <n>', 'steps between evaluations', positiveInteger)
+    .option('--logging-steps <n>', 'steps between lines of the log (default: 500)', positiveInteger)
+    .addOption(
+      new Option('--save-strategy <when>', 'when to save a checkpoint (default: epoch)').choices([
+        ...intervalStrategies,
+      ]),
+    )
+    .option('--save-steps <n>', 'steps between checkpoints (default: 500)', positiveInteger)
+    .option('--save-total-limit <n>', 'newest checkpoints that are kept (default: 2)', positiveInteger)
+    .option('--no-load-best-model-at-end', 'end with the last model, not the best')
+    .option('--metric-for-best-model <name>', "what is best by (default: the task's first metric)")
+    .option(
+      '--early-stopping-patience <n>',
+      'end after so many evaluations that are no better',
+      positiveInteger,
+    )
+    .option('--early-stopping-threshold <x>', 'how much better that must be (default: 0)', nonNegativeNumber)
+    .option('--seed <n>', 'of the order, dropout and new weights (default: 42)', nonNegativeInteger)
+    .addOption(
+      new Option(
+        '--train-sampling-strategy <name>',
+        'in which order examples come (default: random)',
+      ).choices([...samplingStrategies]),
+    )
+    .option('--gradient-checkpointing', 'take less memory, and a third more time')
+    .option('--regression', 'labels are numbers to be measured')
+    .option('--class-weights <weights>', 'balanced, or a number for each class, separated by commas')
+    .option(
+      '--layerwise-lr-decay <x>',
+      "each layer's rate, as a share of that of the one above",
+      nonNegativeNumber,
+    )
+    .option('--freeze-embeddings', 'embeddings stay as they are')
+    .option('--freeze-layers <n>', 'the first layers stay as they are, and embeddings', nonNegativeInteger)
+    .option('--head-only', 'only the head learns')
+    .option('--hidden-dropout-prob <p>', "dropout (default: the model's)", nonNegativeNumber)
+    .option(
+      '--attention-probs-dropout-prob <p>',
+      "dropout of attention (default: the model's)",
+      nonNegativeNumber,
+    )
+    .action(async (flags: Flags) => {
+      await runFinetune(flags);
+    });
+}
+
+async function runFinetune(flags: Flags): Promise<void> {
+  const {
+    trainFile,
+    classWeights,
+    hiddenDropoutProb,
+    attentionProbsDropoutProb,
+    loadBestModelAtEnd,
+    ...rest
+  } = flags as Flags & Readonly<Record<string, unknown>>;
+  const stop = new AbortController();
+  const onSignal = () => {
+    stop.abort();
+  };
+  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  const show = createEventPrinter();
+  try {
+    const results = await finetune({
+      ...(argumentsOf(rest) as unknown as FinetuneOptions),
+      train: trainFile as readonly string[],
+      ...(classWeights !== undefined && { class_weights: weightsOf(classWeights) }),
+      ...(loadBestModelAtEnd === false && { load_best_model_at_end: false }),
+      config: {
+        ...(hiddenDropoutProb !== undefined && { hidden_dropout_prob: hiddenDropoutProb as number }),
+        ...(attentionProbsDropoutProb !== undefined && {
+          attention_probs_dropout_prob: attentionProbsDropoutProb as number,
+        }),
+      },
+      onEvent: show.event,
+      stopSignal: stop.signal,
+    });
+    show.stop();
+    printResults(results, flags.json === true, `The model and its results are in ${flags.outputDir}`);
+  } finally {
+    show.stop();
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+  }
+}
+
+function weightsOf(text: string): 'balanced' | number[] {
+  if (text === 'balanced') return text;
+  const weights = text.split(',').map(Number);
+  if (weights.some(Number.isNaN))
+    throw new InputError(`--class-weights: expected balanced, or numbers separated by commas, found ${text}`);
+  return weights;
+}
+
+/** A bar of steps, and lines for what is measured on the way. */
+function createEventPrinter() {
+  const progress = createProgress('Step', 'steps');
+  let steps = 0;
+  const event = (event: TaskEvent) => {
+    if (event.kind === 'warning') progress.print(event.message);
+    else if (event.kind === 'ready') {
+      steps = event.steps;
+      const { examples, trainedParameters: trained, parameters, labels } = event;
+      const share = trained === parameters ? '' : `${trained.toLocaleString('en')} of `;
+      progress.print(
+        `${examples} examples, ${steps} steps, ${share}${parameters.toLocaleString('en')} parameters` +
+          (labels.length > 1 ? `, labels ${labels.slice(0, 12).join(', ')}` : ''),
+      );
+    } else if (event.kind === 'step') progress.update(event.step, steps, `loss ${event.loss.toFixed(4)}`);
+    else if (event.kind === 'evaluation')
+      progress.print(
+        `Step ${event.step}: ${Object.entries(event.metrics)
+          .map(([name, value]) => `${name} ${value.toFixed(4)}`)
+          .join(', ')}`,
+      );
+  };
+  return { event, stop: progress.stop };
+}

@@ -1,0 +1,181 @@
+import { mkdir, readdir } from 'node:fs/promises';
+import { InputError } from '../errors.js';
+import { taskBlocks } from '../model/task-blocks.js';
+import { parameterCount } from '../model/initial-values.js';
+import { resolveArguments } from '../train/fine-tuning/arguments.js';
+import { listCheckpoints } from '../train/fine-tuning/checkpoint.js';
+import { resolveChunks } from '../train/mesh-options.js';
+import { declaredParameters } from '../train/parameters.js';
+import type { FinetuneOptions, TaskRunOptions } from './finetune-options.js';
+import { prepareTask } from './prepare-task.js';
+import { readSource } from './read-data.js';
+import { meshOf, runTask } from './run-task.js';
+import { writeResults, type TaskResults } from './results.js';
+import type { Rows, Split, TaskOptions } from './task.js';
+import { taskOf } from './tasks.js';
+import { learningRateScales, trainedNames } from './trained-parameters.js';
+
+/** The run was asked to stop: a checkpoint is there to go on from. */
+export class FinetuningStopped extends Error {
+  override name = 'FinetuningStopped';
+
+  constructor(step: number, output: string) {
+    super(`stopped after step ${step}, which is saved in ${output}: go on with --resume-from-checkpoint`);
+  }
+}
+
+/**
+ * Fine-tunes a model on a task, evaluates it, and writes a model folder with transformers' files of results.
+ *
+ * @throws InputError for data, a model or arguments that cannot be used; nothing was written then
+ * @throws FinetuningStopped
+ */
+export async function finetune(options: FinetuneOptions): Promise<TaskResults> {
+  const { output_dir: output, model, onEvent } = options;
+  const task = taskOf(options.task);
+  const mesh = meshOf(options);
+  const resumed = await findResumed(options);
+  const train = await readSource(options.train, 'train', options.max_train_samples);
+  const evaluations = await readEvaluations(options);
+  const prepared = await prepareTask(
+    task,
+    { train, evaluations },
+    {
+      ...{ model, mesh },
+      columns: options.columns ?? {},
+      options: { ...taskOptions(options), seed: options.seed ?? 42 },
+      isRegression: options.regression ?? false,
+      config: options.config ?? {},
+    },
+  );
+  const weights = classWeights(options, prepared.train!, prepared.context.labels.names.length);
+  const context = {
+    ...prepared.context,
+    options: { ...prepared.context.options, ...(weights && { class_weights: weights }) },
+  };
+  const { config, labels } = context;
+  resolveChunks({}, mesh, config);
+  const plan = resolveArguments(options, {
+    examples: prepared.train!.features.examples,
+    hasEvaluation: evaluations.eval !== undefined,
+    dataRanks: mesh.data,
+    mainMetric: task.mainMetric(context),
+  });
+  const declared = declaredParameters(taskBlocks(context.className, config));
+  const names = [...declared.keys()];
+  const trained = trainedNames(names, options, config.num_hidden_layers);
+  const scales = learningRateScales(names, options.layerwise_lr_decay ?? 1, config.num_hidden_layers);
+  await mkdir(output, { recursive: true });
+  if (prepared.missing.length > 0)
+    onEvent?.({
+      kind: 'warning',
+      message: `not in ${model}, and begun at random: ${prepared.missing.join(', ')}`,
+    });
+  onEvent?.({
+    kind: 'ready',
+    steps: plan.maxSteps,
+    examples: prepared.train!.features.examples,
+    trainedParameters: parameterCount(
+      [...declared].flatMap(([name, one]) => (trained.has(name) ? [one] : [])),
+    ),
+    parameters: parameterCount(declared.values()),
+    labels: labels.names,
+  });
+  const stop = new SharedArrayBuffer(4);
+  options.stopSignal?.addEventListener('abort', () => Atomics.store(new Int32Array(stop), 0, 1));
+  const result = await runTask(
+    {
+      task: options.task,
+      workload: {
+        ...{ context, train: prepared.train!, evaluations: prepared.evaluations },
+        blocks: {
+          labelSmoothing: options.label_smoothing_factor ?? 0,
+          weighsLabels: weights !== undefined,
+        },
+        trainBatchSize: plan.sampling.microBatchSize,
+        evaluationBatchSize: options.per_device_eval_batch_size ?? 8,
+      },
+      fineTuning: {
+        ...{ plan, trained, output, stop },
+        weights: { source: { layout: 'transformers', folder: model }, keptRows: config.vocab_size },
+        learningRateScales: scales,
+        model: { file: 'model.safetensors', prefix: '', files: prepared.files },
+        ...(resumed !== undefined && { resumed }),
+      },
+    },
+    mesh,
+    options,
+  );
+  if (!result.isComplete) throw new FinetuningStopped(result.state.global_step, output);
+  return writeResults(output, result, { options, context, trainExamples: prepared.train!.features.examples, plan });
+}
+
+export async function readEvaluations({
+  validation,
+  test,
+  max_eval_samples,
+  max_predict_samples,
+}: TaskRunOptions): Promise<Readonly<Record<string, Rows>>> {
+  return {
+    ...(validation && { eval: await readSource(validation, 'validation', max_eval_samples) }),
+    ...(test && { predict: await readSource(test, 'test', max_predict_samples) }),
+  };
+}
+
+const optionNames = [
+  'max_seq_length',
+  'doc_stride',
+  'version_2_with_negative',
+  'null_score_diff_threshold',
+  'n_best_size',
+  'max_answer_length',
+  'label_all_tokens',
+  'mlm_probability',
+  'whole_word_mask',
+  'line_by_line',
+  'glue_task',
+] as const satisfies readonly (keyof TaskOptions)[];
+
+/** Those that were given. */
+export const taskOptions = (options: TaskRunOptions): Partial<TaskOptions> =>
+  Object.fromEntries(
+    optionNames.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])),
+  );
+
+/** The checkpoint that a run goes on from. @throws InputError where the folder has something to lose */
+async function findResumed(options: FinetuneOptions): Promise<string | undefined> {
+  const { output_dir, resume_from_checkpoint: resume = false, overwrite_output_dir = false } = options;
+  if (typeof resume === 'string') return resume;
+  const newest = (await listCheckpoints(output_dir)).at(-1);
+  if (resume) {
+    if (newest === undefined)
+      throw new InputError(`${output_dir}: expected a checkpoint-N to go on from, found none`);
+    return newest;
+  }
+  const isEmpty = (await readdir(output_dir).catch(() => [])).length === 0;
+  if (!isEmpty && !overwrite_output_dir)
+    throw new InputError(
+      `the output folder ${output_dir} is not empty: ${newest === undefined ? '' : 'go on with --resume-from-checkpoint, '}choose another, or pass --overwrite-output-dir`,
+    );
+  return undefined;
+}
+
+function classWeights(
+  { class_weights: given }: FinetuneOptions,
+  { features }: Split,
+  classes: number,
+): readonly number[] | undefined {
+  if (given === undefined) return undefined;
+  if (given !== 'balanced') {
+    if (given.length !== classes || !given.every((weight) => weight >= 0))
+      throw new InputError(
+        `class_weights: expected ${classes} numbers of 0 or more, found ${given.join(', ')}`,
+      );
+    return given;
+  }
+  // as scikit-learn's: examples / (classes · examples of the class)
+  const counts = new Array<number>(classes).fill(0);
+  for (const label of features.labels.labels!.values) if (label >= 0) counts[label]!++;
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  return counts.map((count) => (count === 0 ? 0 : total / (classes * count)));
+}

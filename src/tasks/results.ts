@@ -1,0 +1,72 @@
+/** What a run leaves besides its model: transformers' files of results. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { TrainingPlan } from '../train/fine-tuning/fine-tune-rank.js';
+import { stateJson, stateName } from '../train/fine-tuning/state.js';
+import type { FinetuneOptions } from './finetune-options.js';
+import type { RankResult } from './task-rank.js';
+import type { TaskContext } from './task.js';
+
+export type TaskResults = Readonly<Record<string, number>>;
+
+export interface TrainedRun {
+  readonly options: FinetuneOptions;
+  readonly context: TaskContext;
+  readonly trainExamples: number;
+  readonly plan: TrainingPlan;
+}
+
+/** @returns all of them */
+export async function writeResults(
+  output: string,
+  result: RankResult,
+  run: TrainedRun,
+): Promise<TaskResults> {
+  const { state, seconds } = result;
+  const { trainExamples, plan } = run;
+  const seen = trainExamples * (state.global_step / plan.stepsPerEpoch);
+  const train = {
+    epoch: state.epoch,
+    train_loss: state.total_loss / Math.max(1, state.global_step),
+    train_runtime: seconds,
+    train_samples: trainExamples,
+    train_samples_per_second: seen / seconds,
+    train_steps_per_second: state.global_step / seconds,
+  };
+  await writeJson(output, 'train_results.json', train);
+  const evaluated = await writeEvaluations(output, result, { epoch: state.epoch });
+  const all = { ...train, ...evaluated };
+  await writeJson(output, 'all_results.json', all);
+  await writeFile(path.join(output, stateName), stateJson(state));
+  return all;
+}
+
+/** `eval_results.json`, and what was predicted. @param more that each file has */
+export async function writeEvaluations(
+  output: string,
+  { evaluations }: Pick<RankResult, 'evaluations'>,
+  more: TaskResults = {},
+): Promise<TaskResults> {
+  await mkdir(output, { recursive: true });
+  const all: Record<string, number> = {};
+  for (const [prefix, { metrics, seconds, examples, predictions }] of Object.entries(evaluations)) {
+    const results = {
+      ...more,
+      ...metrics,
+      [`${prefix}_runtime`]: seconds,
+      [`${prefix}_samples`]: examples,
+      [`${prefix}_samples_per_second`]: examples / seconds,
+    };
+    await writeJson(output, `${prefix}_results.json`, results);
+    for (const { name, text } of predictions.files)
+      await writeFile(path.join(output, `${prefix}_${name}`), text);
+    Object.assign(all, results);
+  }
+  return all;
+}
+
+/** As transformers writes it: sorted, four spaces. */
+async function writeJson(output: string, name: string, values: TaskResults): Promise<void> {
+  const sorted = Object.fromEntries(Object.entries(values).sort(([a], [b]) => (a < b ? -1 : 1)));
+  await writeFile(path.join(output, name), `${JSON.stringify(sorted, null, 4)}\n`);
+}
