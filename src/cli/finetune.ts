@@ -167,5 +167,10 @@ function createEventPrinter() {
           .join(', ')}`,
       );
   };
-  return { event, stop: progress.stop };
+  return {
+    event,
+    stop: () => {
+      progress.stop();
+    },
+  };
 }

@@ -59,15 +59,16 @@ const otherNames: Readonly<Record<string, string>> = {
 
 /** Flags as the library's options. */
 export function argumentsOf(flags: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const { columns, json: _, ...rest } = flags;
-  const entries = Object.entries(rest).map(([name, value]) => [
+  const { columns, ...rest } = flags;
+  const given = Object.entries(rest).filter(([name]) => name !== 'json');
+  const entries = given.map(([name, value]) => [
     otherNames[name] ?? name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
     value,
   ]);
   return {
     ...(Object.fromEntries(entries) as Record<string, unknown>),
     ...(columns !== undefined && {
-      columns: Object.fromEntries((columns as string[]).map(columnOf)) as unknown,
+      columns: Object.fromEntries((columns as string[]).map(columnOf)),
     }),
   };
 }

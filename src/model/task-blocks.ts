@@ -85,7 +85,7 @@ function head<Tree extends ParameterTree>(
     (values, run, hidden) => {
       const { ln } = (values.bert as unknown as { encoder: { ln: LayerNormValues } }).encoder;
       const rows = gatherRows(normOfRows(hidden, ln, config, run), run.tensor);
-      return outputs(rows, values as unknown as ValuesOf<Tree>, run);
+      return outputs(rows, values, run);
     },
     lora,
   );

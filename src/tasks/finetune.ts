@@ -107,7 +107,12 @@ export async function finetune(options: FinetuneOptions): Promise<TaskResults> {
     options,
   );
   if (!result.isComplete) throw new FinetuningStopped(result.state.global_step, output);
-  return writeResults(output, result, { options, context, trainExamples: prepared.train!.features.examples, plan });
+  return writeResults(output, result, {
+    options,
+    context,
+    trainExamples: prepared.train!.features.examples,
+    plan,
+  });
 }
 
 export async function readEvaluations({

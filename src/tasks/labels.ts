@@ -4,7 +4,7 @@ import { wrongRow, type LabelSet, type Rows } from './task.js';
 
 /** As Python sorts strings: by code points. */
 export const byCodePoints = (a: string, b: string): number => {
-  const [left, right] = [[...a], [...b]];
+  const [left, right] = [Array.from(a), Array.from(b)];
   for (let i = 0; i < Math.min(left.length, right.length); i++) {
     const difference = left[i]!.codePointAt(0)! - right[i]!.codePointAt(0)!;
     if (difference !== 0) return difference;

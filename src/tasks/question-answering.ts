@@ -59,7 +59,7 @@ export const questionAnswering: Task<QuestionExample> = {
         ends.push(end);
       }
       return {
-        id: row.id === undefined ? String(i) : String(row.id as string | number),
+        id: row.id === undefined ? String(i) : String(row.id),
         ...{
           question,
           context,
@@ -118,7 +118,7 @@ export const questionAnswering: Task<QuestionExample> = {
   },
   predictions(evaluated, split, { options }) {
     const found = findAnswers(evaluated, split, options);
-    const byId = <Value>(valueOf: (answer: FoundAnswer) => Value) =>
+    const byId = (valueOf: (answer: FoundAnswer) => unknown) =>
       `${JSON.stringify(Object.fromEntries(split.examples.map(({ id }, i) => [id, valueOf(found[i]!)])), null, 4)}\n`;
     const worst = split.examples.flatMap(({ question, answers, isLabelled }, i) => {
       const { text } = found[i]!;

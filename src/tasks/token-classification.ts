@@ -61,7 +61,7 @@ export const tokenClassification: Task<WordsExample> = {
         return options.label_all_tokens ? continued[label]! : ignoredLabel;
       });
       const firstTokens = [...text.word_ids.keys()].filter(isFirst);
-      return { text, ids, example: { tokens: words as string[], firstTokens } };
+      return { text, ids, example: { tokens: words, firstTokens } };
     });
     return {
       examples: encoded.map(({ example }) => example),

@@ -117,7 +117,7 @@ export async function openFineTuning(
     ...(completed && { completed }),
   });
   await loadParameters(engine, trainer.parameters, weights, plan.seed);
-  const declared = stagedParameters(workload.largest.blocks as Block[], {
+  const declared = stagedParameters(workload.largest.blocks, {
     stages: ranks.mesh.pipeline,
     chunks: 1,
   });
@@ -270,7 +270,9 @@ async function evaluateAll(
       if (isReporter) report({ kind: 'evaluating', done, of });
     });
     if (!isReporter) continue;
-    XX
+    // transformers' scripts give the perplexity no prefix
+    const named = (name: string) => (prefix === 'eval' && name === 'perplexity' ? name : `${prefix}_${name}`);
+    const metrics = Object.entries(examples.metrics(evaluated)).map(([name, value]) => [named(name), value]);
     const ofAll = Object.fromEntries(metrics) as Metrics;
     all[prefix] = { metrics: ofAll, seconds: secondsSince(started), evaluated };
   }
