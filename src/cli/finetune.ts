@@ -1,16 +1,18 @@
 import { Option, type Command } from 'commander';
 import { InputError } from '../errors.js';
 import { finetune } from '../tasks/finetune.js';
-import type { FinetuneOptions, TaskEvent } from '../tasks/finetune-options.js';
+import type { FinetuneOptions } from '../tasks/finetune-options.js';
 import { intervalStrategies, schedulerTypes } from '../train/fine-tuning/arguments.js';
 import { samplingStrategies } from '../train/fine-tuning/sampling.js';
 import { command, nonNegativeInteger, nonNegativeNumber, positiveInteger } from './options.js';
-import { createProgress } from './progress.js';
+import { createTaskProgress } from './task-progress.js';
 import { addTaskFlags, argumentsOf, printResults, type TaskFlags } from './task-flags.js';
 
 interface Flags extends TaskFlags {
   readonly outputDir: string;
+  readonly trainFile: readonly string[];
   readonly classWeights?: string;
+  readonly loadBestModelAtEnd: boolean;
 }
 
 export function finetuneCommand(): Command {
@@ -88,6 +90,10 @@ export function finetuneCommand(): Command {
     .option('--freeze-embeddings', 'embeddings stay as they are')
     .option('--freeze-layers <n>', 'the first layers stay as they are, and embeddings', nonNegativeInteger)
     .option('--head-only', 'only the head learns')
+    .option('--lora-r <n>', 'train an adapter of this rank, and the head, and nothing else', positiveInteger)
+    .option('--lora-alpha <x>', 'its weight, times the rank (default: 8)', nonNegativeNumber)
+    .option('--lora-dropout <p>', 'dropout before it (default: 0)', nonNegativeNumber)
+    .option('--lora-target-modules <names...>', 'matrices that are adapted (default: query value)')
     .option('--hidden-dropout-prob <p>', "dropout (default: the model's)", nonNegativeNumber)
     .option(
       '--attention-probs-dropout-prob <p>',
@@ -100,32 +106,23 @@ export function finetuneCommand(): Command {
 }
 
 async function runFinetune(flags: Flags): Promise<void> {
-  const {
-    trainFile,
-    classWeights,
-    hiddenDropoutProb,
-    attentionProbsDropoutProb,
-    loadBestModelAtEnd,
-    ...rest
-  } = flags as Flags & Readonly<Record<string, unknown>>;
+  const { trainFile, classWeights, loadBestModelAtEnd, ...rest } = flags;
+  const [config, withoutConfig] = taken(rest, ['hiddenDropoutProb', 'attentionProbsDropoutProb']);
+  const [lora, others] = taken(withoutConfig, ['loraR', 'loraAlpha', 'loraDropout', 'loraTargetModules']);
   const stop = new AbortController();
   const onSignal = () => {
     stop.abort();
   };
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
-  const show = createEventPrinter();
+  const show = createTaskProgress();
   try {
     const results = await finetune({
-      ...(argumentsOf(rest) as unknown as FinetuneOptions),
-      train: trainFile as readonly string[],
+      ...(argumentsOf(others) as unknown as FinetuneOptions),
+      train: trainFile,
       ...(classWeights !== undefined && { class_weights: weightsOf(classWeights) }),
-      ...(loadBestModelAtEnd === false && { load_best_model_at_end: false }),
-      config: {
-        ...(hiddenDropoutProb !== undefined && { hidden_dropout_prob: hiddenDropoutProb as number }),
-        ...(attentionProbsDropoutProb !== undefined && {
-          attention_probs_dropout_prob: attentionProbsDropoutProb as number,
-        }),
-      },
+      ...(!loadBestModelAtEnd && { load_best_model_at_end: false }),
+      ...(Object.keys(lora).length > 0 && { lora: loraOf(lora) }),
+      config: argumentsOf(config),
       onEvent: show.event,
       stopSignal: stop.signal,
     });
@@ -137,40 +134,28 @@ async function runFinetune(flags: Flags): Promise<void> {
   }
 }
 
+/** Some flags, and the others. */
+function taken(flags: Readonly<Record<string, unknown>>, names: readonly string[]) {
+  const entries = Object.entries(flags);
+  const part = (isTaken: boolean) =>
+    Object.fromEntries(entries.filter(([name]) => names.includes(name) === isTaken));
+  return [part(true), part(false)] as const;
+}
+
+/** Under PEFT's names: `lora_r` is `r`. */
+const loraOf = (flags: Readonly<Record<string, unknown>>): NonNullable<FinetuneOptions['lora']> => {
+  const { lora_r: r, lora_target_modules: target_modules, ...rest } = argumentsOf(flags);
+  return {
+    ...rest,
+    ...(r !== undefined && { r: r as number }),
+    ...(target_modules !== undefined && { target_modules: target_modules as string[] }),
+  };
+};
+
 function weightsOf(text: string): 'balanced' | number[] {
   if (text === 'balanced') return text;
   const weights = text.split(',').map(Number);
   if (weights.some(Number.isNaN))
     throw new InputError(`--class-weights: expected balanced, or numbers separated by commas, found ${text}`);
   return weights;
-}
-
-/** A bar of steps, and lines for what is measured on the way. */
-function createEventPrinter() {
-  const progress = createProgress('Step', 'steps');
-  let steps = 0;
-  const event = (event: TaskEvent) => {
-    if (event.kind === 'warning') progress.print(event.message);
-    else if (event.kind === 'ready') {
-      steps = event.steps;
-      const { examples, trainedParameters: trained, parameters, labels } = event;
-      const share = trained === parameters ? '' : `${trained.toLocaleString('en')} of `;
-      progress.print(
-        `${examples} examples, ${steps} steps, ${share}${parameters.toLocaleString('en')} parameters` +
-          (labels.length > 1 ? `, labels ${labels.slice(0, 12).join(', ')}` : ''),
-      );
-    } else if (event.kind === 'step') progress.update(event.step, steps, `loss ${event.loss.toFixed(4)}`);
-    else if (event.kind === 'evaluation')
-      progress.print(
-        `Step ${event.step}: ${Object.entries(event.metrics)
-          .map(([name, value]) => `${name} ${value.toFixed(4)}`)
-          .join(', ')}`,
-      );
-  };
-  return {
-    event,
-    stop: () => {
-      progress.stop();
-    },
-  };
 }

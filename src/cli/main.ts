@@ -7,6 +7,7 @@ import { PretrainingStopped } from '../train/record-run.js';
 import { convertCommand } from './convert.js';
 import { dashboardCommand } from './dashboard.js';
 import { downloadCommand } from './download.js';
+import { evaluateCommand } from './evaluate.js';
 import { finetuneCommand } from './finetune.js';
 import { inspectCommand } from './inspect.js';
 import { planCommand } from './plan.js';
@@ -28,6 +29,7 @@ const program = new Command('megatron-bert')
   .addCommand(pretrainCommand())
   .addCommand(dashboardCommand())
   .addCommand(finetuneCommand())
+  .addCommand(evaluateCommand())
   .addCommand(runCommand())
   .addCommand(downloadCommand())
   .addCommand(convertCommand())

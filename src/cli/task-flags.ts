@@ -80,7 +80,7 @@ function columnOf(text: string): [string, string] {
   return [name, column];
 }
 
-export function printResults(results: TaskResults, asJson: boolean, note: string): void {
+export function printResults(results: TaskResults, asJson: boolean, note?: string): void {
   if (asJson) {
     console.log(JSON.stringify(results, null, 2));
     return;
@@ -88,5 +88,5 @@ export function printResults(results: TaskResults, asJson: boolean, note: string
   const width = Math.max(...Object.keys(results).map(({ length }) => length));
   for (const [name, value] of Object.entries(results))
     console.log(`${name.padEnd(width)}  ${Number.isInteger(value) ? value : value.toPrecision(6)}`);
-  console.log(note);
+  if (note !== undefined) console.log(note);
 }

@@ -1,7 +1,8 @@
 /** Low-rank adaptation (Hu et al., arXiv 2106.09685): y = W x + α/r · B A x, where W stays as it is. Names are PEFT's. */
 import { matmul, multiply } from '../graph/functions.js';
+import { InputError } from '../errors.js';
 import type { Value } from '../graph/value.js';
-import { flattenParameters, isParameter, type Parameter, type ParameterTree } from './parameters.js';
+import { isParameter, type Parameter, type ParameterTree } from './parameters.js';
 import { dropout, type Run } from './run.js';
 import { copyToTensorParallel } from './tensor-parallel.js';
 
@@ -27,15 +28,16 @@ export function withLora<Tree extends ParameterTree>(tree: Tree, lora: LoraOptio
     const module = prefix + name;
     return [
       name,
-      { ...withLora(node, lora, `${module}.`), ...(isTarget(module, lora) && adapters(node, lora)) },
+      { ...withLora(node, lora, `${module}.`), ...(isTarget(module, lora) && adapters(node, lora, module)) },
     ];
   });
   return Object.fromEntries(entries) as Tree;
 }
 
 /** What is split of W is split of A or B too. */
-function adapters({ weight }: ParameterTree, { r }: LoraOptions): ParameterTree {
-  if (!weight || !isParameter(weight)) return {};
+function adapters({ weight, bias }: ParameterTree, { r }: LoraOptions, module: string): ParameterTree {
+  if (!weight || !bias || !isParameter(weight) || weight.shape.length !== 2)
+    throw new InputError(`lora_target_modules: expected names of matrices with a bias, found ${module}`);
   const [outputs, inputs] = weight.shape as [number, number];
   const matrix = (shape: readonly [number, number], initial: Parameter['initial'], split: 0 | 1) => ({
     weight: { shape, initial, decays: true, ...(weight.partition === split && { partition: split }) },
@@ -81,9 +83,3 @@ function adaptation(values: unknown, declared: ParameterTree, lora: LoraOptions,
     return multiply(lora_alpha / r, matmul(low, B, { transposeB: true }));
   };
 }
-
-/** @returns names of the modules of a tree that are adapted */
-export const adaptedModules = (tree: ParameterTree): string[] =>
-  flattenParameters(tree).flatMap(([name]) =>
-    name.endsWith('.lora_A.weight') ? name.slice(0, -'.lora_A.weight'.length) : [],
-  );

@@ -1,4 +1,5 @@
 import type { TransformerConfig } from '../model/config.js';
+import type { LoraOptions } from '../model/lora.js';
 import type { FineTuneEvent } from '../train/fine-tuning/fine-tune-rank.js';
 import type { TrainingArguments } from '../train/fine-tuning/arguments.js';
 import type { ColumnMapping } from './columns.js';
@@ -49,6 +50,8 @@ export interface FinetuneOptions extends TaskRunOptions, TrainingArguments {
   readonly freeze_embeddings?: boolean;
   /** The first layers, which stay as they are, and with them the embeddings. */
   readonly freeze_layers?: number;
+  /** Trains an adapter, and the head, and nothing else. */
+  readonly lora?: Partial<LoraOptions>;
   /** Only the head learns. */
   readonly head_only?: boolean;
   /** Stops after the step that it is in, with a checkpoint. */

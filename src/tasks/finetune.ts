@@ -3,11 +3,12 @@ import { InputError } from '../errors.js';
 import { taskBlocks } from '../model/task-blocks.js';
 import { parameterCount } from '../model/initial-values.js';
 import { resolveArguments } from '../train/fine-tuning/arguments.js';
-import { listCheckpoints } from '../train/fine-tuning/checkpoint.js';
+import { listCheckpoints, type ExportedModel } from '../train/fine-tuning/checkpoint.js';
 import { resolveChunks } from '../train/mesh-options.js';
 import { declaredParameters } from '../train/parameters.js';
 import type { FinetuneOptions, TaskRunOptions } from './finetune-options.js';
-import { prepareTask } from './prepare-task.js';
+import { adapterFile, adapterPrefix } from './adapter.js';
+import { prepareTask, type PreparedTask } from './prepare-task.js';
 import { readSource } from './read-data.js';
 import { meshOf, runTask } from './run-task.js';
 import { writeResults, type TaskResults } from './results.js';
@@ -45,6 +46,7 @@ export async function finetune(options: FinetuneOptions): Promise<TaskResults> {
       columns: options.columns ?? {},
       options: { ...taskOptions(options), seed: options.seed ?? 42 },
       isRegression: options.regression ?? false,
+      ...(options.lora && { lora: options.lora }),
       config: options.config ?? {},
     },
   );
@@ -61,9 +63,10 @@ export async function finetune(options: FinetuneOptions): Promise<TaskResults> {
     dataRanks: mesh.data,
     mainMetric: task.mainMetric(context),
   });
-  const declared = declaredParameters(taskBlocks(context.className, config));
+  const { lora } = prepared;
+  const declared = declaredParameters(taskBlocks(context.className, config, { ...(lora && { lora }) }));
   const names = [...declared.keys()];
-  const trained = trainedNames(names, options, config.num_hidden_layers);
+  const trained = trainedNames(names, options, config.num_hidden_layers, lora !== undefined);
   const scales = learningRateScales(names, options.layerwise_lr_decay ?? 1, config.num_hidden_layers);
   await mkdir(output, { recursive: true });
   if (prepared.missing.length > 0)
@@ -91,15 +94,17 @@ export async function finetune(options: FinetuneOptions): Promise<TaskResults> {
         blocks: {
           labelSmoothing: options.label_smoothing_factor ?? 0,
           weighsLabels: weights !== undefined,
+          ...(lora && { lora }),
         },
         trainBatchSize: plan.sampling.microBatchSize,
         evaluationBatchSize: options.per_device_eval_batch_size ?? 8,
       },
       fineTuning: {
         ...{ plan, trained, output, stop },
-        weights: { source: { layout: 'transformers', folder: model }, keptRows: config.vocab_size },
+        weights: { source: { layout: 'transformers', folder: prepared.base }, keptRows: config.vocab_size },
         learningRateScales: scales,
-        model: { file: 'model.safetensors', prefix: '', files: prepared.files },
+        model: exportedModel(prepared, names, trained),
+        ...(prepared.adapter !== undefined && { adapter: prepared.adapter }),
         ...(resumed !== undefined && { resumed }),
       },
     },
@@ -114,6 +119,16 @@ export async function finetune(options: FinetuneOptions): Promise<TaskResults> {
     plan,
   });
 }
+
+/** All of a model, or of one that is adapted what is trained. */
+export const exportedModel = (
+  { lora, files }: PreparedTask,
+  names: readonly string[],
+  trained: ReadonlySet<string>,
+): ExportedModel =>
+  lora
+    ? { file: adapterFile, prefix: adapterPrefix, names: trained, files }
+    : { file: 'model.safetensors', prefix: '', names: new Set(names), files };
 
 export async function readEvaluations({
   validation,

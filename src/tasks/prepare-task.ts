@@ -11,6 +11,14 @@ import { tokenizerFiles, type AnyTokenizer } from '../text/tokenizer-json.js';
 import { openWeights, readModelConfig } from '../train/weight-source.js';
 import { matchWeightSource } from '../train/loaded-weights.js';
 import { declaredParameters } from '../train/parameters.js';
+import type { LoraOptions } from '../model/lora.js';
+import {
+  adapterConfigJson,
+  adapterConfigName,
+  isSavedWithAdapter,
+  readAdapter,
+  resolveLora,
+} from './adapter.js';
 import { renameColumns, type ColumnMapping } from './columns.js';
 import type { LabelSet, Rows, Split, Task, TaskContext, TaskOptions, TokenIds } from './task.js';
 
@@ -27,12 +35,20 @@ export interface PrepareOptions {
   readonly options: Partial<TaskOptions>;
   /** Whether labels are numbers to be measured, where that is not to be seen. */
   readonly isRegression: boolean;
+  /** Gives the model an adapter. */
+  readonly lora?: Partial<LoraOptions>;
   /** Fields of the configuration that are others than the model's. */
   readonly config: Partial<TransformerConfig>;
   readonly mesh: Mesh;
 }
 
 export interface PreparedTask {
+  readonly task: Task;
+  /** Where the weights are: the model, or the one that it adapts. */
+  readonly base: string;
+  /** How matrices are adapted, and the folder of the adapter that there is. */
+  readonly lora?: LoraOptions;
+  readonly adapter?: string;
   readonly tokenizer: AnyTokenizer;
   readonly context: TaskContext;
   readonly train?: Split;
@@ -47,11 +63,20 @@ export interface PreparedTask {
 export async function prepareTask(
   task: Task,
   data: DataSplits,
-  { model, columns, options: given, isRegression, config: changed, mesh }: PrepareOptions,
+  { model, columns, options: given, isRegression, lora: wanted, config: changed, mesh }: PrepareOptions,
 ): Promise<PreparedTask> {
   const find = await openModel(model);
-  const found = await readModelConfig(find, model);
-  const tokenizer = await readAnyTokenizer(model);
+  const adapter = await readAdapter(find);
+  if (adapter && wanted)
+    throw new InputError(`${model}: expected a model to adapt, found an adapter: merge it first`);
+  const base = adapter?.base ?? model;
+  const lora = adapter?.lora ?? (wanted && resolveLora(wanted));
+  // an adapter of this package knows its labels
+  const hasConfig = (await find('config.json')) !== undefined;
+  const found = hasConfig
+    ? await readModelConfig(find, model)
+    : await readModelConfig(await openModel(base), base);
+  const tokenizer = await readAnyTokenizer(base);
   const named = (rows: Rows) => {
     if (rows.rows.length === 0) throw new InputError(`${rows.source}: expected at least one row, found none`);
     return renameColumns(rows, task.columns, columns);
@@ -59,7 +84,7 @@ export async function prepareTask(
   const train = data.train && named(data.train);
   const evaluations = Object.entries(data.evaluations).map(([name, rows]) => [name, named(rows)] as const);
   const labels = train ? task.findLabels(train, found, isRegression) : labelsOf(found);
-  const className = classOf(task, found, model);
+  const className = classOf(task, found, base, lora !== undefined);
   const config = taskConfig(className, found, labels, changed, tokenizer);
   checkTensorParallel(config, mesh.tensor);
   const longest = Math.min(tokenizer.model_max_length, config.max_position_embeddings);
@@ -73,16 +98,20 @@ export async function prepareTask(
   const context = { className, config, options, labels, tokens: tokenIds(tokenizer) };
   const encode = (rows: Rows, isTraining: boolean) =>
     task.encode(rows, { tokenizer, options, labels, isTraining });
-  const opened = await openWeights({ layout: 'transformers', folder: model });
+  const opened = await openWeights({ layout: 'transformers', folder: base });
   const declared = declaredParameters(taskBlocks(className, config));
-  const { missing } = matchWeightSource(declared, opened, model);
+  const { missing } = matchWeightSource(declared, opened, base);
   await opened.close();
   return {
-    ...{ tokenizer, context, missing },
+    ...{ task, base, tokenizer, context },
+    ...(lora && { lora }),
+    ...(adapter && { adapter: model }),
+    missing: adapter ? missing.filter((name) => !isSavedWithAdapter(name)) : missing,
     ...(train && { train: encode(train, true) }),
     evaluations: Object.fromEntries(evaluations.map(([name, rows]) => [name, encode(rows, false)])),
     files: {
       'config.json': configJson(config, className),
+      ...(lora && { [adapterConfigName]: adapterConfigJson(className, { base, lora }) }),
       ...Object.fromEntries(tokenizerFiles(tokenizer, config.max_position_embeddings)),
     },
   };
@@ -97,8 +126,14 @@ const labelsOf = ({ id2label, problem_type }: TransformerConfig): LabelSet => {
 };
 
 /** @throws InputError where a model has no such head */
-function classOf({ className }: Task, { model_type }: TransformerConfig, model: string): TaskClass {
+function classOf(
+  { className }: Task,
+  { model_type }: TransformerConfig,
+  model: string,
+  isAdapted: boolean,
+): TaskClass {
   if (model_type === 'megatron-bert') return className;
+  if (isAdapted) throw new InputError(`${model}: expected a MegatronBERT to adapt, found a ${model_type}`);
   if (className === 'MegatronBertForCausalLM') return 'GPT2LMHeadModel';
   throw new InputError(`${model}: expected a MegatronBERT for this task, found a ${model_type}`);
 }

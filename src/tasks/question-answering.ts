@@ -59,7 +59,7 @@ export const questionAnswering: Task<QuestionExample> = {
         ends.push(end);
       }
       return {
-        id: row.id === undefined ? String(i) : String(row.id),
+        id: ['string', 'number'].includes(typeof row.id) ? textOf(rows, row, i, 'id') : String(i),
         ...{
           question,
           context,

@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { TrainingPlan } from '../train/fine-tuning/fine-tune-rank.js';
 import { stateJson, stateName } from '../train/fine-tuning/state.js';
 import type { FinetuneOptions } from './finetune-options.js';
-import type { RankResult } from './task-rank.js';
+import type { EvaluationResult, RankResult } from './task-rank.js';
 import type { TaskContext } from './task.js';
 
 export type TaskResults = Readonly<Record<string, number>>;
@@ -48,22 +48,27 @@ export async function writeEvaluations(
   more: TaskResults = {},
 ): Promise<TaskResults> {
   await mkdir(output, { recursive: true });
-  const all: Record<string, number> = {};
-  for (const [prefix, { metrics, seconds, examples, predictions }] of Object.entries(evaluations)) {
-    const results = {
-      ...more,
-      ...metrics,
-      [`${prefix}_runtime`]: seconds,
-      [`${prefix}_samples`]: examples,
-      [`${prefix}_samples_per_second`]: examples / seconds,
-    };
-    await writeJson(output, `${prefix}_results.json`, results);
-    for (const { name, text } of predictions.files)
+  for (const [prefix, evaluation] of Object.entries(evaluations)) {
+    await writeJson(output, `${prefix}_results.json`, { ...more, ...resultsOf(prefix, evaluation) });
+    for (const { name, text } of evaluation.predictions.files)
       await writeFile(path.join(output, `${prefix}_${name}`), text);
-    Object.assign(all, results);
   }
-  return all;
+  return { ...more, ...evaluationResults({ evaluations }) };
 }
+
+/** Of all evaluations together. */
+export const evaluationResults = ({ evaluations }: Pick<RankResult, 'evaluations'>): TaskResults =>
+  Object.assign(
+    {},
+    ...Object.entries(evaluations).map(([prefix, one]) => resultsOf(prefix, one)),
+  ) as TaskResults;
+
+const resultsOf = (prefix: string, { metrics, seconds, examples }: EvaluationResult): TaskResults => ({
+  ...metrics,
+  [`${prefix}_runtime`]: seconds,
+  [`${prefix}_samples`]: examples,
+  [`${prefix}_samples_per_second`]: examples / seconds,
+});
 
 /** As transformers writes it: sorted, four spaces. */
 async function writeJson(output: string, name: string, values: TaskResults): Promise<void> {

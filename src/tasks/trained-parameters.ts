@@ -1,5 +1,7 @@
 /** Which parameters learn, and how fast. */
 import { InputError } from '../errors.js';
+import { isLoraParameter } from '../model/lora.js';
+import { isSavedWithAdapter } from './adapter.js';
 import type { FinetuneOptions } from './finetune-options.js';
 
 const layerOf = (name: string): number | undefined => {
@@ -12,12 +14,18 @@ const isHead = (name: string) => /^(?:classifier|qa_outputs|cls)\.|^bert\.pooler
 /** @throws InputError where nothing would learn */
 export function trainedNames(
   names: readonly string[],
-  { head_only = false, freeze_embeddings = false, freeze_layers = 0 }: FinetuneOptions,
+  {
+    head_only = false,
+    freeze_embeddings = false,
+    freeze_layers = 0,
+  }: Pick<FinetuneOptions, 'head_only' | 'freeze_embeddings' | 'freeze_layers'>,
   layers: number,
+  isAdapted: boolean,
 ): Set<string> {
   if (!Number.isInteger(freeze_layers) || freeze_layers < 0 || freeze_layers > layers)
     throw new InputError(`freeze_layers: expected an integer from 0 to ${layers}, found ${freeze_layers}`);
   const learns = (name: string) => {
+    if (isAdapted) return isLoraParameter(name) || isSavedWithAdapter(name);
     if (head_only) return isHead(name);
     if (isEmbedding(name)) return !freeze_embeddings && freeze_layers === 0;
     return (layerOf(name) ?? layers) >= freeze_layers;

@@ -19,7 +19,9 @@ import { stateJson, stateName, type TrainerState } from './state.js';
 export interface ExportedModel {
   /** `model.safetensors`, or where only adapters are trained PEFT's `adapter_model.safetensors`. */
   readonly file: string;
-  /** What comes before the parameters' names there. */
+  /** The parameters that are in it. */
+  readonly names: ReadonlySet<string>;
+  /** What comes before their names there. */
   readonly prefix: string;
   /** All else that a model folder has: `config.json`, the tokenizer's. */
   readonly files: Readonly<Record<string, string>>;

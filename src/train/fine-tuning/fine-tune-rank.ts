@@ -3,7 +3,6 @@ import { isDeepStrictEqual } from 'node:util';
 import path from 'node:path';
 import type { Engine } from '../../engine/engine.js';
 import { InputError } from '../../errors.js';
-import type { Block } from '../../model/blocks.js';
 import { rankAt, reporterOf } from '../../parallel/mesh.js';
 import { shareObject } from '../../parallel/objects.js';
 import type { Ranks } from '../../parallel/ranks.js';
@@ -65,6 +64,8 @@ export interface FineTuneTask {
   readonly model: ExportedModel;
   /** The folder that checkpoints and the model are written to. */
   readonly output: string;
+  /** A folder whose adapter goes on the weights. */
+  readonly adapter?: string;
   /** The checkpoint that the run goes on from. */
   readonly resumed?: string;
   /** Set to one to have the run stop, with a checkpoint. */
@@ -99,7 +100,7 @@ export interface TrainedParts {
 
 /** Opens a trainer and reads the model's weights into it. */
 export async function openFineTuning(
-  { plan, weights, trained, learningRateScales, model }: FineTuneTask,
+  { plan, weights, trained, learningRateScales, model, adapter }: FineTuneTask,
   { engine, ranks, workload }: TrainedParts,
   completed?: Progress,
 ): Promise<{ readonly trainer: Trainer; readonly checkpointed: Checkpointed }> {
@@ -121,15 +122,14 @@ export async function openFineTuning(
     stages: ranks.mesh.pipeline,
     chunks: 1,
   });
-  const changed = declared.filter(({ name }) => isTrained(name));
-  return {
-    trainer,
-    checkpointed: {
-      ...{ engine, ranks, model, parameters: trainer.parameters, trained: changed },
-      written: model.file === 'model.safetensors' ? declared : changed,
-      moments: optimizers[plan.optimizer.optimizer].moments,
-    },
+  const checkpointed = {
+    ...{ engine, ranks, model, parameters: trainer.parameters },
+    trained: declared.filter(({ name }) => isTrained(name)),
+    written: declared.filter(({ name }) => model.names.has(name)),
+    moments: optimizers[plan.optimizer.optimizer].moments,
   };
+  if (adapter !== undefined) await readModel(adapter, checkpointed);
+  return { trainer, checkpointed };
 }
 
 /** @param report is called on the rank that knows the loss */

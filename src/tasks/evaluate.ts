@@ -1,0 +1,85 @@
+import { InputError } from '../errors.js';
+import { defaultOptimizer } from '../train/optimizer.js';
+import { resolveChunks } from '../train/mesh-options.js';
+import { declaredParameters } from '../train/parameters.js';
+import { taskBlocks } from '../model/task-blocks.js';
+import { exportedModel, readEvaluations, taskOptions } from './finetune.js';
+import type { TaskRunOptions } from './finetune-options.js';
+import { prepareTask } from './prepare-task.js';
+import { evaluationResults, writeEvaluations, type TaskResults } from './results.js';
+import { meshOf, runTask } from './run-task.js';
+import { taskOf } from './tasks.js';
+import { trainedNames } from './trained-parameters.js';
+
+/**
+ * Measures a model on a task, and predicts; writes transformers' files of results where there is an output folder.
+ *
+ * @throws InputError for data or a model that cannot be used
+ */
+export async function evaluate(options: TaskRunOptions): Promise<TaskResults> {
+  const { model, output_dir: output, onEvent } = options;
+  const mesh = meshOf(options);
+  const evaluations = await readEvaluations(options);
+  if (Object.keys(evaluations).length === 0)
+    throw new InputError('evaluate: expected a validation or a test file, found none');
+  const prepared = await prepareTask(
+    taskOf(options.task),
+    { evaluations },
+    {
+      ...{ model, mesh },
+      columns: options.columns ?? {},
+      options: taskOptions(options),
+      isRegression: false,
+      config: {},
+    },
+  );
+  const { context, lora, base, adapter } = prepared;
+  const { config } = context;
+  resolveChunks({}, mesh, config);
+  if (prepared.missing.length > 0)
+    onEvent?.({
+      kind: 'warning',
+      message: `not in ${model}, and at random: ${prepared.missing.join(', ')}: fine-tune it first`,
+    });
+  const names = [
+    ...declaredParameters(taskBlocks(context.className, config, { ...(lora && { lora }) })).keys(),
+  ];
+  const adapted = lora ? trainedNames(names, {}, config.num_hidden_layers, true) : new Set<string>();
+  const result = await runTask(
+    {
+      task: options.task,
+      workload: {
+        ...{ context, evaluations: prepared.evaluations },
+        blocks: { ...(lora && { lora }) },
+        trainBatchSize: 1,
+        evaluationBatchSize: options.per_device_eval_batch_size ?? 8,
+      },
+      fineTuning: {
+        plan: noTraining,
+        weights: { source: { layout: 'transformers', folder: base }, keptRows: config.vocab_size },
+        trained: new Set(),
+        learningRateScales: new Map(),
+        model: exportedModel(prepared, names, adapted),
+        ...(adapter !== undefined && { adapter }),
+        output: '',
+        stop: new SharedArrayBuffer(4),
+      },
+    },
+    mesh,
+    options,
+  );
+  return output === undefined ? evaluationResults(result) : writeEvaluations(output, result);
+}
+
+const noTraining = {
+  sampling: { strategy: 'sequential', seed: 0, microBatchSize: 1, microBatches: 1 },
+  ...{ maxSteps: 0, epochs: 0, stepsPerEpoch: 1, seed: 0 },
+  optimizer: defaultOptimizer,
+  schedule: {
+    ...{ learningRate: 0, minLearningRate: 0, warmupIterations: 0, decayIterations: 1 },
+    decayStyle: 'constant',
+  },
+  recomputeActivations: 'none',
+  ...{ loggingSteps: Infinity, evaluationSteps: Infinity, saveSteps: Infinity },
+  ...{ keepCheckpoints: 1, patience: Infinity, patienceThreshold: 0 },
+} as const;
