@@ -8,6 +8,8 @@ const largestRowGroup = 2 ** 30;
 /** A file of parquet, of which row groups are read. */
 export interface ParquetFile {
   readonly rowGroups: number;
+  /** Their names. */
+  readonly columns: readonly string[];
   /** Rows of a group as objects. @throws InputError where a column is missing, or the group is too large */
   readRowGroup(index: number, columns: readonly string[]): Promise<Record<string, unknown>[]>;
 }
@@ -22,6 +24,7 @@ export async function openParquet(path: string): Promise<ParquetFile> {
   const groups = metadata.row_groups;
   return {
     rowGroups: groups.length,
+    columns: [...new Set(groups[0]?.columns.flatMap(({ meta_data }) => meta_data?.path_in_schema[0] ?? []))],
     async readRowGroup(index, columns) {
       const rowStart = groups.slice(0, index).reduce((sum, { num_rows }) => sum + Number(num_rows), 0);
       const { columns: stored, num_rows } = groups[index]!;
