@@ -72,6 +72,11 @@ export {
   type PreprocessedDataset,
   type PreprocessSummary,
 } from './data/preprocess/preprocess.js';
+export { evaluate } from './tasks/evaluate.js';
+export { finetune, FinetuningStopped } from './tasks/finetune.js';
+export type { DataSource, FinetuneOptions, TaskEvent, TaskRunOptions } from './tasks/finetune-options.js';
+export type { TaskResults } from './tasks/results.js';
+export { Trainer } from './tasks/trainer.js';
 export { trainByteLevelBpe } from './text/byte-level-bpe-trainer.js';
 export { trainWordPiece } from './text/wordpiece-trainer.js';
 export type { BatchEncoding, TokenizeOptions } from './text/batch.js';

@@ -2,6 +2,7 @@
 import { Option, type Command } from 'commander';
 import { InputError } from '../errors.js';
 import { glueTasks } from '../tasks/metrics/glue.js';
+import { rankFromEnvironment } from '../parallel/mpi/environment.js';
 import type { TaskResults } from '../tasks/results.js';
 import { taskNames } from '../tasks/tasks.js';
 import { nonNegativeNumber, positiveInteger } from './options.js';
@@ -46,6 +47,7 @@ export const addTaskFlags = (command: Command): Command =>
     )
     .option('--pipeline-model-parallel-size <n>', 'ranks that share the layers (default: 1)', positiveInteger)
     .option('--data-parallel-size <n>', 'replicas, which share the batches (default: 1)', positiveInteger)
+    .option('--mpi-library <name>', "of ranks that are processes (default: the launcher's)")
     .option('--threads <n>', 'threads of each rank (default: the cores shared out)', positiveInteger)
     .option('--json', 'print the results as JSON');
 
@@ -80,7 +82,9 @@ function columnOf(text: string): [string, string] {
   return [name, column];
 }
 
+/** Once, where several processes have them. */
 export function printResults(results: TaskResults, asJson: boolean, note?: string): void {
+  if ((rankFromEnvironment(process.env)?.rank ?? 0) > 0) return;
   if (asJson) {
     console.log(JSON.stringify(results, null, 2));
     return;

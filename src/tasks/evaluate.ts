@@ -7,7 +7,7 @@ import { exportedModel, readEvaluations, taskOptions } from './finetune.js';
 import type { TaskRunOptions } from './finetune-options.js';
 import { prepareTask } from './prepare-task.js';
 import { evaluationResults, writeEvaluations, type TaskResults } from './results.js';
-import { meshOf, runTask } from './run-task.js';
+import { onTaskRanks, type TaskRanks } from './run-task.js';
 import { taskOf } from './tasks.js';
 import { trainedNames } from './trained-parameters.js';
 
@@ -16,9 +16,15 @@ import { trainedNames } from './trained-parameters.js';
  *
  * @throws InputError for data or a model that cannot be used
  */
-export async function evaluate(options: TaskRunOptions): Promise<TaskResults> {
-  const { model, output_dir: output, onEvent } = options;
-  const mesh = meshOf(options);
+export const evaluate = (options: TaskRunOptions): Promise<TaskResults> =>
+  onTaskRanks(options, (ranks) => evaluateOn(ranks, options));
+
+async function evaluateOn(
+  { mesh, leads, share, run }: TaskRanks,
+  options: TaskRunOptions,
+): Promise<TaskResults> {
+  const { model, output_dir: output } = options;
+  const onEvent = leads ? options.onEvent : undefined;
   const evaluations = await readEvaluations(options);
   if (Object.keys(evaluations).length === 0)
     throw new InputError('evaluate: expected a validation or a test file, found none');
@@ -45,30 +51,26 @@ export async function evaluate(options: TaskRunOptions): Promise<TaskResults> {
     ...declaredParameters(taskBlocks(context.className, config, { ...(lora && { lora }) })).keys(),
   ];
   const adapted = lora ? trainedNames(names, {}, config.num_hidden_layers, true) : new Set<string>();
-  const result = await runTask(
-    {
-      task: options.task,
-      workload: {
-        ...{ context, evaluations: prepared.evaluations },
-        blocks: { ...(lora && { lora }) },
-        trainBatchSize: 1,
-        evaluationBatchSize: options.per_device_eval_batch_size ?? 8,
-      },
-      fineTuning: {
-        plan: noTraining,
-        weights: { source: { layout: 'transformers', folder: base }, keptRows: config.vocab_size },
-        trained: new Set(),
-        learningRateScales: new Map(),
-        model: exportedModel(prepared, names, adapted),
-        ...(adapter !== undefined && { adapter }),
-        output: '',
-        stop: new SharedArrayBuffer(4),
-      },
+  const result = await run({
+    task: options.task,
+    workload: {
+      ...{ context, evaluations: prepared.evaluations },
+      blocks: { ...(lora && { lora }) },
+      trainBatchSize: 1,
+      evaluationBatchSize: options.per_device_eval_batch_size ?? 8,
     },
-    mesh,
-    options,
-  );
-  return output === undefined ? evaluationResults(result) : writeEvaluations(output, result);
+    fineTuning: {
+      plan: noTraining,
+      weights: { source: { layout: 'transformers', folder: base }, keptRows: config.vocab_size },
+      trained: new Set(),
+      learningRateScales: new Map(),
+      model: exportedModel(prepared, names, adapted),
+      ...(adapter !== undefined && { adapter }),
+      output: '',
+      stop: new SharedArrayBuffer(4),
+    },
+  });
+  return output === undefined ? evaluationResults(result) : share(() => writeEvaluations(output, result));
 }
 
 const noTraining = {

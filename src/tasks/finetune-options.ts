@@ -24,6 +24,8 @@ export interface TaskRunOptions extends Partial<Omit<TaskOptions, 'seed' | 'clas
   readonly tensor_parallel_size?: number;
   readonly pipeline_parallel_size?: number;
   readonly data_parallel_size?: number;
+  /** Of ranks that are processes; the launcher's by default. */
+  readonly mpi_library?: string;
   /** Of each rank; the cores shared out by default. */
   readonly threads?: number;
   readonly output_dir?: string;

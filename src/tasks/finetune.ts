@@ -10,7 +10,7 @@ import type { FinetuneOptions, TaskRunOptions } from './finetune-options.js';
 import { adapterFile, adapterPrefix } from './adapter.js';
 import { prepareTask, type PreparedTask } from './prepare-task.js';
 import { readSource } from './read-data.js';
-import { meshOf, runTask } from './run-task.js';
+import { onTaskRanks, type TaskRanks } from './run-task.js';
 import { writeResults, type TaskResults } from './results.js';
 import type { Rows, Split, TaskOptions } from './task.js';
 import { taskOf } from './tasks.js';
@@ -32,10 +32,19 @@ export class FinetuningStopped extends Error {
  * @throws FinetuningStopped
  */
 export async function finetune(options: FinetuneOptions): Promise<TaskResults> {
-  const { output_dir: output, model, onEvent } = options;
+  const ended = await onTaskRanks(options, (ranks) => finetuneOn(ranks, options));
+  if (ended instanceof FinetuningStopped) throw ended;
+  return ended;
+}
+
+async function finetuneOn(
+  { mesh, leads, share, run }: TaskRanks,
+  options: FinetuneOptions,
+): Promise<TaskResults | FinetuningStopped> {
+  const { output_dir: output, model } = options;
+  const onEvent = leads ? options.onEvent : undefined;
   const task = taskOf(options.task);
-  const mesh = meshOf(options);
-  const resumed = await findResumed(options);
+  const resumed = await share(() => findResumed(options));
   const train = await readSource(options.train, 'train', options.max_train_samples);
   const evaluations = await readEvaluations(options);
   const prepared = await prepareTask(
@@ -68,7 +77,7 @@ export async function finetune(options: FinetuneOptions): Promise<TaskResults> {
   const names = [...declared.keys()];
   const trained = trainedNames(names, options, config.num_hidden_layers, lora !== undefined);
   const scales = learningRateScales(names, options.layerwise_lr_decay ?? 1, config.num_hidden_layers);
-  await mkdir(output, { recursive: true });
+  await share(() => mkdir(output, { recursive: true }));
   if (prepared.missing.length > 0)
     onEvent?.({
       kind: 'warning',
@@ -86,38 +95,36 @@ export async function finetune(options: FinetuneOptions): Promise<TaskResults> {
   });
   const stop = new SharedArrayBuffer(4);
   options.stopSignal?.addEventListener('abort', () => Atomics.store(new Int32Array(stop), 0, 1));
-  const result = await runTask(
-    {
-      task: options.task,
-      workload: {
-        ...{ context, train: prepared.train!, evaluations: prepared.evaluations },
-        blocks: {
-          labelSmoothing: options.label_smoothing_factor ?? 0,
-          weighsLabels: weights !== undefined,
-          ...(lora && { lora }),
-        },
-        trainBatchSize: plan.sampling.microBatchSize,
-        evaluationBatchSize: options.per_device_eval_batch_size ?? 8,
+  const result = await run({
+    task: options.task,
+    workload: {
+      ...{ context, train: prepared.train!, evaluations: prepared.evaluations },
+      blocks: {
+        labelSmoothing: options.label_smoothing_factor ?? 0,
+        weighsLabels: weights !== undefined,
+        ...(lora && { lora }),
       },
-      fineTuning: {
-        ...{ plan, trained, output, stop },
-        weights: { source: { layout: 'transformers', folder: prepared.base }, keptRows: config.vocab_size },
-        learningRateScales: scales,
-        model: exportedModel(prepared, names, trained),
-        ...(prepared.adapter !== undefined && { adapter: prepared.adapter }),
-        ...(resumed !== undefined && { resumed }),
-      },
+      trainBatchSize: plan.sampling.microBatchSize,
+      evaluationBatchSize: options.per_device_eval_batch_size ?? 8,
     },
-    mesh,
-    options,
-  );
-  if (!result.isComplete) throw new FinetuningStopped(result.state.global_step, output);
-  return writeResults(output, result, {
-    options,
-    context,
-    trainExamples: prepared.train!.features.examples,
-    plan,
+    fineTuning: {
+      ...{ plan, trained, output, stop },
+      weights: { source: { layout: 'transformers', folder: prepared.base }, keptRows: config.vocab_size },
+      learningRateScales: scales,
+      model: exportedModel(prepared, names, trained),
+      ...(prepared.adapter !== undefined && { adapter: prepared.adapter }),
+      ...(resumed !== undefined && { resumed }),
+    },
   });
+  if (!result.isComplete) return new FinetuningStopped(result.state.global_step, output);
+  return share(() =>
+    writeResults(output, result, {
+      options,
+      context,
+      trainExamples: prepared.train!.features.examples,
+      plan,
+    }),
+  );
 }
 
 /** All of a model, or of one that is adapted what is trained. */
