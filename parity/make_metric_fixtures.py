@@ -23,6 +23,8 @@ OUTPUT = Path(__file__).parent.parent / "test" / "fixtures" / "metrics"
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 TYPES = ["PER", "LOC", "A-B"]
+# which begin or end an entity only beside some others
+STRAY = ["O", "B", "I", "X", ".", "I-PER", "E-PER", "X-PER", ".-PER"]
 SCHEMES = ["IOB1", "IOB2", "IOE1", "IOE2", "IOBES", "BILOU"]
 V2_KEYS = [
     *["exact", "f1", "total", "HasAns_exact", "HasAns_f1", "HasAns_total", "NoAns_exact", "NoAns_f1", "NoAns_total"],
@@ -80,7 +82,7 @@ def classification():
 def numbers(draw, count):
     kind = draw.randrange(8)
     if kind == 0:
-        return [draw.choice([0, 1.5, -2])] * count
+        return [draw.choice([0, 1.5, -2, 0.1])] * count
     if kind == 1:
         return [draw.randrange(3) for _ in range(count)]
     if kind == 2:
@@ -100,7 +102,7 @@ def correlations():
         references = numbers(draw, count)
         predictions = numbers(draw, count)
         if draw.random() < 0.3:
-            predictions = [draw.choice([x, -x, x + 1]) for x in references]
+            predictions = [draw.choice([x, -x, round(x + 1, 2)]) for x in references]
         if i % 40 == 0:
             predictions[draw.randrange(count)] = draw.choice([math.nan, math.inf, -math.inf, -0.0])
         finite = all(map(math.isfinite, predictions))
@@ -136,7 +138,7 @@ def glue(metric):
 def spans(draw, count):
     place = 0
     while place < count:
-        length = draw.choice([1, 1, 2, 3])
+        length = draw.choice([1, 1, 2, 3, 4])
         kind = draw.choice([None, *TYPES])
         yield kind, min(length, count - place)
         place += length
@@ -162,8 +164,8 @@ def encode(scheme, sentence):
 def odd_tags(scheme):
     if scheme is None:
         kinds = ["B", "I", "E", "S", "I-", "B-", "B-PER-X", "I-PER-X", "B--X", "I--X", "BPER", "O-PER", "X-PER", "X"]
-        kinds += [".", ".-PER", "-PER", "L-LOC", "U-LOC", "i-PER", "É-PER", "B-é", "😀-PER", "I-1", "B-__proto__"]
-        return kinds
+        kinds += [".", ".-PER", "-PER", "L-LOC", "U-LOC", "i-PER", "É-PER", "B-é", "😀-PER", "😀", "😀X", "I-1"]
+        return [*kinds, "B-__proto__"]
     prefixes = "".join(sorted(set(scheme.replace("1", "").replace("2", "")) - {"O"}))
     forms = ["{}", "{}-", "{}--X", "{}-X-", "{}-A-B", "{}PER", "{}-é"]
     return [form.format(prefix) for form in forms for prefix in prefixes] + ["O-PER"]
@@ -190,12 +192,14 @@ def seqeval(metric, scheme, seed):
 
     cases = []
     for i in range(1200):
-        lengths = [draw.choice([1, 2, 3, 5, 7]), *(draw.randrange(5) for _ in range(draw.randrange(3)))]
+        lengths = [draw.choice([1, 2, 3, 5, 8]), *(draw.randrange(5) for _ in range(draw.randrange(3)))]
         draw.shuffle(lengths)
         style = scheme or draw.choice(SCHEMES[:5])
         references = [encode(style, spans(draw, length)) for length in lengths]
         if i % 3 == 0:
             references = [[mutate(tag, 0.8) for tag in sentence] for sentence in references]
+        if i % 10 == 5 and scheme is None:
+            references = [[draw.choice(STRAY) for _ in sentence] for sentence in references]
         often = draw.choice([0, 0.2, 0.5, 1])
         predictions = [[mutate(tag, often) for tag in sentence] for sentence in references]
         if i % 50 == 0:

@@ -13,9 +13,6 @@ interface Tag {
   readonly type: string;
 }
 
-/** Before the first tag: unlike between sentences, a tag without type begins an entity here. */
-const nothing: Tag = { prefix: 'O', type: '' };
-
 const outside = 'O';
 
 /**
@@ -25,7 +22,7 @@ const outside = 'O';
  */
 export function lenientEntities(sentences: readonly (readonly string[])[]): TaggedEntity[] {
   const entities: TaggedEntity[] = [];
-  let before = nothing;
+  let before = parseTag(outside);
   let start = 0;
   sentences
     .flatMap((tags) => [...tags, outside])

@@ -105,9 +105,9 @@ function isMatched([prefixBefore, prefix, types]: Pattern, before: Tag, tag: Tag
 }
 
 function parseTag(tag: string, name: TaggingScheme, where: string): Tag {
-  const [prefix = ''] = tag;
+  const prefix = tag.charAt(0);
   const { prefixes } = schemes[name];
-  if (prefix === '' || !prefixes.includes(prefix))
+  if (!prefixes.includes(prefix))
     throw new InputError(
       `${where}: expected a tag of ${name} (${Array.from(prefixes).join(', ')}), found ${shown(tag)}`,
     );
