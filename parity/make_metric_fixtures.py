@@ -24,7 +24,7 @@ DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 TYPES = ["PER", "LOC", "A-B"]
 # which begin or end an entity only beside some others
-STRAY = ["O", "B", "I", "X", ".", "I-PER", "E-PER", "X-PER", ".-PER"]
+STRAY = ["O", "B", "I", "B-PER", "X", ".", "I-PER", "E-PER", "X-PER", ".-PER"]
 SCHEMES = ["IOB1", "IOB2", "IOE1", "IOE2", "IOBES", "BILOU"]
 V2_KEYS = [
     *["exact", "f1", "total", "HasAns_exact", "HasAns_f1", "HasAns_total", "NoAns_exact", "NoAns_f1", "NoAns_total"],
@@ -167,7 +167,7 @@ def odd_tags(scheme):
         kinds += [".", ".-PER", "-PER", "L-LOC", "U-LOC", "i-PER", "É-PER", "B-é", "😀-PER", "😀", "😀X", "I-1"]
         return [*kinds, "B-__proto__"]
     prefixes = "".join(sorted(set(scheme.replace("1", "").replace("2", "")) - {"O"}))
-    forms = ["{}", "{}-", "{}--X", "{}-X-", "{}-A-B", "{}PER", "{}-é"]
+    forms = ["{}", "{}-", "{}--X", "{}-X-", "{}PER", "{}-é"]
     return [form.format(prefix) for form in forms for prefix in prefixes] + ["O-PER"]
 
 
@@ -196,12 +196,15 @@ def seqeval(metric, scheme, seed):
         draw.shuffle(lengths)
         style = scheme or draw.choice(SCHEMES[:5])
         references = [encode(style, spans(draw, length)) for length in lengths]
+        if i % 7 == 3:
+            references = [[tag[:2] + draw.choice(TYPES[:2]) if tag != "O" else tag for tag in s] for s in references]
         if i % 3 == 0:
             references = [[mutate(tag, 0.8) for tag in sentence] for sentence in references]
-        if i % 10 == 5 and scheme is None:
-            references = [[draw.choice(STRAY) for _ in sentence] for sentence in references]
         often = draw.choice([0, 0.2, 0.5, 1])
         predictions = [[mutate(tag, often) for tag in sentence] for sentence in references]
+        if i % 10 == 5 and scheme is None:
+            references = [[draw.choice(STRAY) for _ in sentence] for sentence in references]
+            predictions = [[tag if draw.random() < 0.7 else draw.choice(STRAY) for tag in s] for s in references]
         if i % 50 == 0:
             predictions = [[draw.choice(wrong) for _ in sentence] for sentence in predictions]
         tags += sorted({tag for both in [predictions, references] for s in both for tag in s} - set(tags))
