@@ -17,9 +17,9 @@ export interface LoraOptions {
 
 export const isLoraParameter = (name: string) => /\.lora_[AB]\.weight$/.test(name);
 
-/** Whether the module of this name is adapted. */
-export const isTarget = (module: string, { target_modules }: LoraOptions) =>
-  target_modules.some((target) => module === target || module.endsWith(`.${target}`));
+/** Whether a module has this name, or the last part of its name is it. */
+export const isTarget = (module: string, target: string) =>
+  module === target || module.endsWith(`.${target}`);
 
 /** A tree with A [r, in] and B [out, r] beside each matrix that is adapted; B begins as zeros, so that nothing changes. */
 export function withLora<Tree extends ParameterTree>(tree: Tree, lora: LoraOptions, prefix: string): Tree {
@@ -28,7 +28,10 @@ export function withLora<Tree extends ParameterTree>(tree: Tree, lora: LoraOptio
     const module = prefix + name;
     return [
       name,
-      { ...withLora(node, lora, `${module}.`), ...(isTarget(module, lora) && adapters(node, lora, module)) },
+      {
+        ...withLora(node, lora, `${module}.`),
+        ...(lora.target_modules.some((target) => isTarget(module, target)) && adapters(node, lora, module)),
+      },
     ];
   });
   return Object.fromEntries(entries) as Tree;

@@ -50,7 +50,7 @@ async function evaluateOn(
   const names = [
     ...declaredParameters(taskBlocks(context.className, config, { ...(lora && { lora }) })).keys(),
   ];
-  const adapted = lora ? trainedNames(names, {}, config.num_hidden_layers, true) : new Set<string>();
+  const adapted = lora ? trainedNames(names, {}, config.num_hidden_layers, lora) : new Set<string>();
   const result = await run({
     task: options.task,
     workload: {

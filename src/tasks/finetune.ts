@@ -75,7 +75,7 @@ async function finetuneOn(
   const { lora } = prepared;
   const declared = declaredParameters(taskBlocks(context.className, config, { ...(lora && { lora }) }));
   const names = [...declared.keys()];
-  const trained = trainedNames(names, options, config.num_hidden_layers, lora !== undefined);
+  const trained = trainedNames(names, options, config.num_hidden_layers, lora);
   const scales = learningRateScales(names, options.layerwise_lr_decay ?? 1, config.num_hidden_layers);
   await share(() => mkdir(output, { recursive: true }));
   if (prepared.missing.length > 0)

@@ -1,6 +1,6 @@
 /** Which parameters learn, and how fast. */
 import { InputError } from '../errors.js';
-import { isLoraParameter } from '../model/lora.js';
+import { isLoraParameter, isTarget, type LoraOptions } from '../model/lora.js';
 import { isSavedWithAdapter } from './adapter.js';
 import type { FinetuneOptions } from './finetune-options.js';
 
@@ -11,7 +11,9 @@ const layerOf = (name: string): number | undefined => {
 const isEmbedding = (name: string) => /^bert\.embeddings\.|^transformer\.wt?pe\./.test(name);
 const isHead = (name: string) => /^(?:classifier|qa_outputs|cls)\.|^bert\.pooler\./.test(name);
 
-/** @throws InputError where nothing would learn */
+const moduleOf = (name: string) => name.replace(/\.lora_[AB]\.weight$/, '');
+
+/** @throws InputError where nothing would learn, or what is to be adapted is not there */
 export function trainedNames(
   names: readonly string[],
   {
@@ -20,12 +22,17 @@ export function trainedNames(
     freeze_layers = 0,
   }: Pick<FinetuneOptions, 'head_only' | 'freeze_embeddings' | 'freeze_layers'>,
   layers: number,
-  isAdapted: boolean,
+  lora: LoraOptions | undefined,
 ): Set<string> {
+  for (const target of lora?.target_modules ?? [])
+    if (!names.some((name) => isLoraParameter(name) && isTarget(moduleOf(name), target)))
+      throw new InputError(
+        `lora_target_modules: expected names of matrices of the model, such as query or output.dense, found ${target}`,
+      );
   if (!Number.isInteger(freeze_layers) || freeze_layers < 0 || freeze_layers > layers)
     throw new InputError(`freeze_layers: expected an integer from 0 to ${layers}, found ${freeze_layers}`);
   const learns = (name: string) => {
-    if (isAdapted) return isLoraParameter(name) || isSavedWithAdapter(name);
+    if (lora) return isLoraParameter(name) || isSavedWithAdapter(name);
     if (head_only) return isHead(name);
     if (isEmbedding(name)) return !freeze_embeddings && freeze_layers === 0;
     return (layerOf(name) ?? layers) >= freeze_layers;
