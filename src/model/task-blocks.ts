@@ -125,7 +125,8 @@ const sequenceClassification: Head = (config, options) =>
     const logits = pooledScores(rows, values, config, run);
     const isClass = config.problem_type === 'single_label_classification';
     const labels = isClass ? input('labels', [batch], 'int32') : input('labels', [batch, labelCount(config)]);
-    const { weighsLabels = !isClass } = options;
+    // what is no example has no label to ignore, where labels are numbers
+    const weighsLabels = !isClass || options.weighsLabels === true;
     return {
       loss: classificationLoss(logits, labels, config, lossOptions({ ...options, weighsLabels }, batch)),
       logits,
