@@ -1,6 +1,6 @@
 /** A step as a picture: a row for each stage, time from left to right. */
 import { ticks } from '../train/curves.js';
-import { escape } from '../train/loss-curve.js';
+import { escape } from '../markup.js';
 import type { Estimate } from './estimate.js';
 import { totalMemory } from './memory.js';
 import type { EventKind, SimulatedEvent } from './simulate.js';
