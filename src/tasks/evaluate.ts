@@ -70,7 +70,9 @@ async function evaluateOn(
       stop: new SharedArrayBuffer(4),
     },
   });
-  return output === undefined ? evaluationResults(result) : share(() => writeEvaluations(output, result));
+  return output === undefined
+    ? evaluationResults(result)
+    : share(() => writeEvaluations(output, result, { options, context }));
 }
 
 const noTraining = {

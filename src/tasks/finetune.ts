@@ -123,6 +123,7 @@ async function finetuneOn(
       context,
       trainExamples: prepared.train!.features.examples,
       plan,
+      isAdapter: lora !== undefined,
     }),
   );
 }

@@ -1,9 +1,11 @@
-/** What a run leaves besides its model: transformers' files of results. */
+/** What a run leaves besides its model: transformers' files of results, and what people look at. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { TrainingPlan } from '../train/fine-tuning/fine-tune-rank.js';
 import { stateJson, stateName } from '../train/fine-tuning/state.js';
 import type { FinetuneOptions } from './finetune-options.js';
+import { writeReport } from './report/write-report.js';
+import type { ReportSubject } from './report/report.js';
 import type { EvaluationResult, RankResult } from './task-rank.js';
 import type { TaskContext } from './task.js';
 
@@ -14,6 +16,8 @@ export interface TrainedRun {
   readonly context: TaskContext;
   readonly trainExamples: number;
   readonly plan: TrainingPlan;
+  /** Whether an adapter is trained, and not a whole model. */
+  readonly isAdapter: boolean;
 }
 
 /** @returns all of them */
@@ -34,15 +38,27 @@ export async function writeResults(
     train_steps_per_second: state.global_step / seconds,
   };
   await writeJson(output, 'train_results.json', train);
-  const evaluated = await writeEvaluations(output, result, { epoch: state.epoch });
+  const evaluated = await writeEvaluationFiles(output, result, { epoch: state.epoch });
   const all = { ...train, ...evaluated };
   await writeJson(output, 'all_results.json', all);
   await writeFile(path.join(output, stateName), stateJson(state));
+  await writeReport(output, run, result.evaluations, { ...run, state, results: train });
   return all;
 }
 
-/** `eval_results.json`, and what was predicted. @param more that each file has */
+/** `eval_results.json`, what was predicted, and a report of it. @returns all results */
 export async function writeEvaluations(
+  output: string,
+  result: Pick<RankResult, 'evaluations'>,
+  subject: Pick<ReportSubject, 'options' | 'context'>,
+): Promise<TaskResults> {
+  const all = await writeEvaluationFiles(output, result);
+  await writeReport(output, subject, result.evaluations);
+  return all;
+}
+
+/** @param more that each file has */
+async function writeEvaluationFiles(
   output: string,
   { evaluations }: Pick<RankResult, 'evaluations'>,
   more: TaskResults = {},

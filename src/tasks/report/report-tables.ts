@@ -1,0 +1,81 @@
+/** Tables of the report: each is wide in itself, and not the page. */
+import { shownText } from '../../markup.js';
+import type { WrongExample } from '../task.js';
+import {
+  classScores,
+  evaluationTable,
+  meanScores,
+  shownNumber,
+  type Confusion,
+  type EvaluationTable,
+} from './evaluations.js';
+import type { TrainingReport } from './report.js';
+import { metricTitle } from './task-cards.js';
+
+/** Errors that are shown. */
+const mostErrors = 50;
+/** Characters of a text that is shown. */
+const longestText = 400;
+
+/** A table that can be scrolled by keyboard, too. */
+const scrolling = (label: string, head: readonly string[], body: string, foot = '') =>
+  `<div class="scroll" tabindex="0" role="region" aria-label="${label}"><table>
+<thead><tr>${head.join('')}</tr></thead>
+<tbody>
+${body}
+</tbody>${foot}
+</table></div>`;
+
+const title = (text: string, className = '') =>
+  `<th scope="col"${className ? ` class="${className}"` : ''}>${shownText(text)}</th>`;
+
+/** Precision, recall, F1 and support of each class. */
+export function classTable(confusion: Confusion): string {
+  const scores = classScores(confusion);
+  const cells = ({ precision, recall, f1, support }: Omit<(typeof scores)[number], 'label'>) =>
+    `<td>${precision.toFixed(3)}</td><td>${recall.toFixed(3)}</td><td class="bar" style="--share:${(100 * f1).toFixed(0)}%">${f1.toFixed(3)}</td><td>${shownNumber(support)}</td>`;
+  const rows = scores.map(
+    (one) => `<tr><th scope="row" class="text label">${shownText(one.label)}</th>${cells(one)}</tr>`,
+  );
+  const mean = `<tfoot><tr><th scope="row" class="text">mean of classes</th>${cells(meanScores(scores))}</tr></tfoot>`;
+  const head = [
+    title('class', 'text'),
+    ...['precision', 'recall', 'F1', 'support'].map((name) => title(name)),
+  ];
+  return scrolling('Metrics of each class', head, rows.join('\n'), mean);
+}
+
+/** Undefined where nothing was evaluated on the way. */
+export function evaluationsTable({ history, bestStep }: TrainingReport): string | undefined {
+  const { metrics, rows }: EvaluationTable = evaluationTable(history);
+  if (rows.length === 0) return undefined;
+  const head = ['step', 'epoch', 'training loss', ...metrics.map((name) => `${metricTitle(name)}`)];
+  const body = rows.map(({ step, epoch, trainingLoss, values }) => {
+    const isBest = step === bestStep;
+    const cells = [epoch.toFixed(2), shownNumber(trainingLoss), ...values.map(shownNumber)];
+    return `<tr${isBest ? ' class="best"' : ''}><th scope="row">${step}${isBest ? ' (best)' : ''}</th>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`;
+  });
+  return scrolling(
+    'Evaluations',
+    head.map((name) => title(name)),
+    body.join('\n'),
+  );
+}
+
+/** The first errors, which are the worst. */
+export function errorsTable(
+  worst: readonly WrongExample[],
+  columns = ['text', 'expected', 'predicted'],
+): string {
+  const body = worst
+    .slice(0, mostErrors)
+    .map(
+      ({ text, expected, predicted, loss }) =>
+        `<tr><td class="text long">${shownText(text, longestText)}</td><td class="text label">${shownText(expected)}</td><td class="text label">${shownText(predicted || '(nothing)')}</td><td>${Number.isFinite(loss) ? loss.toFixed(2) : String(loss)}</td></tr>`,
+    );
+  const head = [...columns.map((name) => title(name, 'text')), title('loss')];
+  return scrolling('Worst errors', head, body.join('\n'));
+}
+
+/** How many of them the table shows. */
+export const shownErrors = (worst: readonly WrongExample[]) => Math.min(worst.length, mostErrors);
