@@ -49,7 +49,7 @@ export function classTable(confusion: Confusion): string {
 export function evaluationsTable({ history, bestStep }: TrainingReport): string | undefined {
   const { metrics, rows }: EvaluationTable = evaluationTable(history);
   if (rows.length === 0) return undefined;
-  const head = ['step', 'epoch', 'training loss', ...metrics.map((name) => `${metricTitle(name)}`)];
+  const head = ['step', 'epoch', 'training loss', ...metrics.map((name) => metricTitle(name))];
   const body = rows.map(({ step, epoch, trainingLoss, values }) => {
     const isBest = step === bestStep;
     const cells = [epoch.toFixed(2), shownNumber(trainingLoss), ...values.map(shownNumber)];
