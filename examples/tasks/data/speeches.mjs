@@ -23,11 +23,18 @@ export const speechFiles = () =>
 /** Of long speeches no more rows are taken, lest they be most of the data. */
 const rowsOfSpeech = 100;
 const shortest = 6;
+const seed = 2;
 const longest = 40;
 
+const splitSpeeches = (random) => splitDocuments(shuffled(speechFiles(), random), [0.84, 0.08]);
+
+/** Those that nothing is held out of. */
+export const trainingSpeeches = () =>
+  splitSpeeches(seededRandom(seed)).train.map((file) => readPackageText(speechesPackage, file));
+
 export function makeSpeeches(folder) {
-  const random = seededRandom(2);
-  const splits = splitDocuments(shuffled(speechFiles(), random), [0.84, 0.08]);
+  const random = seededRandom(seed);
+  const splits = splitSpeeches(random);
   // what several speeches say alike ("God bless America.") is in none of the rows
   const count = new Map();
   const speeches = new Map(
