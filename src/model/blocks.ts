@@ -7,7 +7,7 @@ import { add, divide, gather, input, maximum } from '../graph/functions.js';
 import type { Value } from '../graph/value.js';
 import { firstPosition } from './body.js';
 import { headCount, scoreScale, type TransformerConfig } from './config.js';
-import { embeddings, embeddingsParameters } from './embeddings.js';
+import { embeddings, embeddingsParameters, type EmbeddingsOptions } from './embeddings.js';
 import {
   pooler,
   poolerParameters,
@@ -71,11 +71,11 @@ export function pretrainingBlocks(config: TransformerConfig, shape: PretrainingS
   ];
 }
 
-export const embeddingsBlock = (config: TransformerConfig) =>
+export const embeddingsBlock = (config: TransformerConfig, options: EmbeddingsOptions = {}) =>
   declareBlock(
     { kind: 'embeddings' },
     { bert: { embeddings: embeddingsParameters(config) } },
-    ({ bert }, run) => ({ hidden: embeddings(textInputs(run), bert.embeddings, config, run) }),
+    ({ bert }, run) => ({ hidden: embeddings(textInputs(run), bert.embeddings, config, run, options) }),
   );
 
 export const layerBlock = (config: TransformerConfig, index: number, lora?: LoraOptions) =>

@@ -1,4 +1,4 @@
-import { add, gather, reshape, slice } from '../graph/functions.js';
+import { add, equal, gather, reshape, select, slice, stopGradient } from '../graph/functions.js';
 import { knownSize, multiplyDimensions } from '../graph/dimension.js';
 import type { Value } from '../graph/value.js';
 import type { TransformerConfig } from './config.js';
@@ -35,17 +35,27 @@ export interface TextInputs {
   readonly position_ids?: Value | undefined;
 }
 
+export interface EmbeddingsOptions {
+  /** Whether the vector of `pad_token_id` learns nothing of where it is looked up, as by torch.nn.Embedding's `padding_idx`. */
+  readonly keepsPadding?: boolean;
+}
+
 /** Word + type + position, with no layer norm → [batch · sequence, hidden], or this rank's rows of it */
 export function embeddings(
   { input_ids, inputs_embeds, token_type_ids, position_ids }: TextInputs,
   tables: EmbeddingsValues,
   config: TransformerConfig,
   run: Run,
+  { keepsPadding = false }: EmbeddingsOptions = {},
 ): Value {
   const rows = multiplyDimensions(run.batchSize, run.sequenceLength);
-  const words = inputs_embeds
+  const learned = inputs_embeds
     ? reshape(inputs_embeds, [rows, config.hidden_size])
     : vocabParallelEmbedding(reshape(input_ids!, [rows]), tables.word_embeddings.weight, run.tensor);
+  const words =
+    keepsPadding && input_ids && config.pad_token_id !== null
+      ? select(equal(reshape(input_ids, [rows, 1]), config.pad_token_id), stopGradient(learned), learned)
+      : learned;
   const typed =
     tables.token_type_embeddings && token_type_ids
       ? add(words, gather(tables.token_type_embeddings.weight, reshape(token_type_ids, [rows])))

@@ -62,7 +62,7 @@ export function taskBlocks(
   if (name === 'GPT2LMHeadModel') return gpt2Blocks(config);
   const { lora } = options;
   return [
-    embeddingsBlock(config),
+    embeddingsBlock(config, { keepsPadding: true }),
     ...Array.from({ length: config.num_hidden_layers }, (_, i) => layerBlock(config, i, lora)),
     heads[name](config, options),
   ];
