@@ -29,7 +29,10 @@ const commands = (file: string) =>
     );
 
 // enough to run through; the text says how long real runs are
-const short = ['--train-iterations', '2', '--evaluation-sequences', '4', '--overwrite-output-dir'];
+const short: Readonly<Record<string, readonly string[]>> = {
+  pretrain: ['--train-iterations', '2', '--evaluation-sequences', '4', '--overwrite-output-dir'],
+  finetune: ['--max-steps', '2', '--overwrite-output-dir'],
+};
 
 // NVIDIA's catalogue and the hub, with a small model in the place of the large one
 const archive = readFileSync(fixture('megatron/bert-0-1x1-zip-fp32.zip'));
@@ -72,6 +75,27 @@ const tunedModels = {
   'my-reader': 'question-answering',
 };
 
+/** A few rows of each task. */
+function writeRows(): void {
+  const context = 'The old whale rose in the cold sea at dawn, and the men were silent.';
+  const lines = (rows: readonly unknown[]) => rows.map((row) => `${JSON.stringify(row)}\n`).join('');
+  const mail = [
+    { text: 'Win a prize now', label: 'spam' },
+    { text: 'See you at noon', label: 'ham' },
+  ];
+  const answers = [{ text: 'at dawn', answer_start: context.indexOf('at dawn') }];
+  const question = { id: 'a', question: 'When did the whale rise?', answers };
+  const files = {
+    'mail.jsonl': lines(mail),
+    'more-mail.jsonl': lines(mail),
+    'words.conll': 'Ahab B-PER\nsailed O\n\nCall O\nIshmael B-PER\n',
+    'questions.json': JSON.stringify({ data: [{ title: '', paragraphs: [{ context, qas: [question] }] }] }),
+    'choices.jsonl': lines([{ context, choices: ['They rowed.', 'It was noon.'], label: 0 }]),
+    'novel.txt': `${context}\n`.repeat(20),
+  };
+  for (const [name, text] of Object.entries(files)) writeFileSync(path.join(folder, name), text);
+}
+
 // a reader comes with what the page before made
 const folder = temporaryFolder();
 beforeAll(() => {
@@ -81,6 +105,7 @@ beforeAll(() => {
   writeFileSync(path.join(folder, 'package.json'), '{ "type": "module" }');
   for (const [name, model] of Object.entries(tunedModels))
     symlinkSync(fixture(`pipelines/models/${model}`), path.join(folder, name), 'junction');
+  writeRows();
 });
 
 describe.each([
@@ -92,6 +117,7 @@ describe.each([
   'docs/conversion.md',
   'docs/planning.md',
   'docs/parallelism.md',
+  'docs/tasks.md',
 ])('%s', (file) => {
   test('its commands', async () => {
     expect(commands(file).length).toBeGreaterThan(0);
@@ -99,14 +125,13 @@ describe.each([
       // published values are of the large model
       const reference = words.indexOf('--reference');
       const given = reference < 0 ? words : words.toSpliced(reference, 2);
-      const more = words[0] === 'pretrain' ? short : [];
       if (words[0] === 'dashboard') {
         const served = startServing({ cwd: folder }, ...given);
         expect((await fetch(await served.address)).status).toBe(200);
         await served.stop('SIGTERM');
         continue;
       }
-      const { code, stderr } = await megatronBert({ cwd: folder }, ...given, ...more);
+      const { code, stderr } = await megatronBert({ cwd: folder }, ...given, ...(short[words[0]!] ?? []));
       expect(code, `${words.join(' ')}\n${stderr}`).toBe(0);
     }
   });
