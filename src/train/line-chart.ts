@@ -81,7 +81,7 @@ ${ticks(0, last, width / 100)
   .join('\n')}
 <text x="${(margin.left + right) / 2}" y="${height - 12}" text-anchor="middle">${escape(stepName)}</text>
 <text transform="translate(16 ${(margin.top + floor) / 2}) rotate(-90)" text-anchor="middle">${escape(valueName)}</text>
-${mark ? `<line class="mark" x1="${x(mark.step)}" x2="${x(mark.step)}" y1="${margin.top}" y2="${floor}" stroke="#767676" stroke-dasharray="2 4"/><text x="${x(mark.step) + (x(mark.step) > width / 2 ? -6 : 6)}" y="${margin.top + 12}" text-anchor="${x(mark.step) > width / 2 ? 'end' : 'start'}">${escape(mark.name)}</text>` : ''}
+${mark ? `<line class="mark" x1="${x(mark.step)}" x2="${x(mark.step)}" y1="${margin.top}" y2="${floor}" stroke="#767676" stroke-dasharray="2 4"/><text x="${x(mark.step)}" y="${margin.top - 4}" text-anchor="middle">${escape(mark.name)}</text>` : ''}
 ${lines
   .map(
     ({ className, points }) =>

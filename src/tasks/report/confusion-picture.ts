@@ -18,7 +18,7 @@ const strong = 0.72;
 export function confusionPicture(confusion: Confusion, title: string): string {
   const { labels, counts } = confusion;
   const drawn = mostConfused(confusion, mostLabels);
-  const cell = drawn.length <= 4 ? 84 : drawn.length <= 8 ? 64 : drawn.length <= 15 ? 48 : 36;
+  const cell = drawn.length <= 4 ? 84 : drawn.length <= 8 ? 60 : drawn.length <= 15 ? 48 : 36;
   const names = drawn.map((i) => visible(labels[i]!));
   const short = names.map((name) => cut(name, longestLabel));
   const letters = Math.max(3, ...short.map((name) => stringWidth(name))) * 7.5;
@@ -27,14 +27,15 @@ export function confusionPicture(confusion: Confusion, title: string): string {
     drawn.length < labels.length
       ? `The ${drawn.length} of ${labels.length} labels that are confused most; shares are of whole rows.`
       : '';
-  const left = 44 + letters;
-  const top = 66 + (note ? 20 : 0) + (isTurned ? 0.71 * letters + 12 : 24);
+  // beside the column of labels stands what rows and columns are
+  const left = 24 + Math.max(letters, 84);
+  const top = 50 + (note ? 20 : 0) + Math.max(34, isTurned ? 0.71 * letters + 16 : 0);
   const side = drawn.length * cell;
-  const width = Math.ceil(
-    Math.max(left + side + 20 + (isTurned ? 0.71 * letters : 0), 250, note.length * 6.6 + 40),
-  );
-  const height = Math.ceil(top + side + 20);
   const middle = (i: number) => (i + 0.5) * cell;
+  const widths = short.map((name) => 7.5 * stringWidth(name));
+  const rightmost = isTurned ? widths.map((width, i) => middle(i) + 0.71 * width) : [];
+  const width = Math.ceil(Math.max(left + Math.max(side, ...rightmost) + 16, 250, note.length * 6.6 + 40));
+  const height = Math.ceil(top + side + 20);
 
   const columns = short.map((name, j) => {
     const at = `translate(${left + middle(j)} ${top - 8})`;
@@ -58,8 +59,8 @@ export function confusionPicture(confusion: Confusion, title: string): string {
     { width, height },
     `<text class="title" x="16" y="24" font-size="15" fill="#111">${escape(title)}</text>
 ${note ? `<text x="16" y="44">${note}</text>` : ''}
-<text x="${left}" y="${note ? 68 : 48}">predicted →</text>
-<text transform="translate(18 ${top + side / 2}) rotate(-90)" text-anchor="middle">← expected</text>
+<text x="${left - 8}" y="${top - 26}" text-anchor="end">predicted →</text>
+<text x="${left - 8}" y="${top - 8}" text-anchor="end">expected ↓</text>
 <g>${columns.join('\n')}</g>
 ${rows.join('\n')}`,
   );

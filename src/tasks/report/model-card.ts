@@ -18,9 +18,7 @@ export interface CardFiles {
 /** The whole file. */
 export function modelCard(report: Report & { readonly training: TrainingReport }, files: CardFiles): string {
   const { training, model, data, labels, name, task, className } = report;
-  const base = model.isOnHub
-    ? `[${markdownText(model.name)}](https://huggingface.co/${encodeURI(model.name).replace(/[()]/g, '_')})`
-    : markdownText(model.name);
+  const base = model.isOnHub ? linked(model.name) : `the local model ${markdownText(model.name)}`;
   const kind = training.isAdapter ? 'a LoRA adapter of' : 'a fine-tuned version of';
   const results = Object.entries(report.evaluations.eval?.metrics ?? {}).map(
     ([key, value]) => `- ${markdownText(metricTitle(metricName(key)))}: ${shownNumber(value)}`,
@@ -67,6 +65,11 @@ ${isNamed('curves.svg') ? '\n![Loss and main metric over the steps](curves.svg)\
 - Node ${process.versions.node}
 `;
 }
+
+const linked = (name: string) =>
+  /^[\w.-]+(\/[\w.-]+)?$/.test(name)
+    ? `[${markdownText(name)}](https://huggingface.co/${name})`
+    : markdownText(name);
 
 function labelList(labels: readonly string[]): string {
   const named = labels.slice(0, mostLabels).map((label) => markdownText(label));

@@ -4,6 +4,9 @@ import { lineChart, svgDocument, type DrawingSize, type LineChart } from '../../
 import { drawnMetric, metricName, pointsOf } from './evaluations.js';
 import type { TrainingReport } from './report.js';
 
+/** Lines of the log that are drawn as they are. */
+const shortLog = 30;
+
 const panel = { width: 760, height: 420 };
 
 /** What there is to draw of a run: its losses, and its main metric where that is another. */
@@ -15,13 +18,22 @@ export function curves(
   const evaluation = pointsOf(history, 'eval_loss');
   const isBest = bestStep !== null && bestStep > 0;
   const mark = isBest ? { mark: { step: bestStep, name: 'best' } } : {};
+  // a few logs are means of many steps, and need no smoothing
+  const isShort = training.length <= shortLog;
   const losses: LineChart = {
     ...{ title: 'Loss', stepName: 'step', valueName: 'loss', ...mark },
-    lines: [
-      { className: 'raw', points: training },
-      { className: 'first', name: 'training', points: smoothed(training), hasDots: training.length <= 30 },
-      { className: 'second', name: 'evaluation', points: evaluation, hasDots: true },
-    ].filter(({ points }) => points.length > 0) as LineChart['lines'],
+    lines: (
+      [
+        { className: 'raw', points: isShort ? [] : training },
+        {
+          className: 'first',
+          name: 'training',
+          hasDots: isShort,
+          points: isShort ? training : smoothed(training),
+        },
+        { className: 'second', name: 'evaluation', points: evaluation, hasDots: true },
+      ] as const
+    ).filter(({ points }) => points.length > 0),
   };
   const key = drawnMetric(history, mainMetric);
   const metric = key === undefined ? [] : [metricChart(key)];
@@ -32,7 +44,7 @@ export function curves(
     const points = pointsOf(history, key);
     return {
       ...{ title: `Evaluation: ${name}`, stepName: 'step', valueName: name, ...mark },
-      lines: [{ className: 'second', points, name, hasDots: true }],
+      lines: [{ className: 'second', points, hasDots: true }],
     };
   }
 }

@@ -13,6 +13,9 @@ import type { EvaluationResult } from '../task-rank.js';
 /** Of a drawing of curves; letters in it are legible on a telephone. */
 const chartSize = { width: 560, height: 340 };
 
+/** Labels of a matrix that has nothing beside it. */
+const wideMatrix = 10;
+
 const splitTitles: Readonly<Record<string, string>> = { eval: 'Evaluation', predict: 'Test' };
 
 /** The whole file. */
@@ -69,7 +72,7 @@ function figures({ mainMetric, data, evaluations }: Report, prefix: string, one:
   const tiles = [
     ...ordered.map(([name, value]) => tile(metricTitle(name), shownNumber(value), name === mainMetric)),
     tile('Examples', shownNumber(one.examples)),
-    tile('Examples a second', shownNumber(round(one.examples / one.seconds))),
+    tile('Examples / s', shownNumber(round(one.examples / one.seconds))),
   ];
   const source = data[prefix];
   const heading = splitTitles[prefix] ?? prefix;
@@ -92,8 +95,8 @@ function trainingSection(training: TrainingReport, mainMetric: string): string {
     tile('Epochs', String(Number((results.epoch ?? 0).toFixed(2)))),
     tile('Examples', shownNumber(results.train_samples)),
     tile('Time', duration(results.train_runtime ?? 0)),
-    tile('Examples a second', shownNumber(round(results.train_samples_per_second ?? 0))),
-    tile('Steps a second', shownNumber(round(results.train_steps_per_second ?? 0))),
+    tile('Examples / s', shownNumber(round(results.train_samples_per_second ?? 0))),
+    tile('Steps / s', shownNumber(round(results.train_steps_per_second ?? 0))),
   ];
   return `<section>
 <h2>Training</h2>
@@ -112,18 +115,18 @@ function predictionsSection(
   const of = Object.keys(evaluations).length > 1 ? ` (${(splitTitles[prefix] ?? prefix).toLowerCase()})` : '';
   const matrix = confusion
     ? `<div class="columns">
-<figure class="card matrix"><div class="scroll" tabindex="0" role="region" aria-label="Confusion matrix">${confusionPicture(confusion, 'What is taken for what')}</div></figure>
+<figure class="card ${confusion.labels.length > wideMatrix ? 'wide ' : ''}matrix"><div class="scroll" tabindex="0" role="region" aria-label="Confusion matrix">${confusionPicture(confusion, 'What is taken for what')}</div></figure>
 <div class="card"><h3>Each class</h3>\n${classTable(confusion)}</div>
 </div>`
     : '';
   const count = shownErrors(worst);
-  const text = task === 'question-answering' ? 'question' : 'text';
+  const text = task === 'question-answering' ? 'Question' : 'Text';
   const errors =
     worst.length === 0
       ? ''
       : `<h2>Worst errors${shownText(of)}</h2>
-<div class="card"><p class="note">${count === worst.length ? `All ${count} of them` : `The first ${count} of ${shownNumber(worst.length)}`}, by their loss.</p>
-${errorsTable(worst, [text, 'expected', 'predicted'])}</div>`;
+<div class="card errors"><p class="note">${count === worst.length ? `All ${count} of them` : `The first ${count} of ${shownNumber(worst.length)}`}, by their loss.</p>
+${errorsTable(worst, text)}</div>`;
   return `<section>${confusion ? `<h2>Classes${shownText(of)}</h2>` : ''}${matrix}${errors}</section>`;
 }
 
@@ -145,8 +148,6 @@ const round = (x: number) => (Math.abs(x) >= 10 ? Math.round(x) : Number(x.toFix
 
 function duration(seconds: number): string {
   if (seconds < 60) return `${seconds.toFixed(1)} s`;
-  const minutes = Math.round(seconds / 60);
-  return minutes < 60
-    ? `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`
-    : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  const minutes = seconds / 60;
+  return minutes < 60 ? `${minutes.toFixed(1)} min` : `${(minutes / 60).toFixed(1)} h`;
 }

@@ -25,7 +25,7 @@ h3 { margin-bottom: 0.4rem; font-size: 0.95rem; font-weight: 600; }
 .note, dt { color: var(--soft); }
 .note { overflow-wrap: anywhere; }
 .tiles, .columns { display: grid; gap: 0.75rem; margin-top: 0.75rem; }
-.tiles { grid-template-columns: repeat(auto-fill, minmax(8.5rem, 1fr)); }
+.tiles { grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)); }
 .columns { grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr)); align-items: start; }
 .card, .tiles > div {
   min-width: 0; border: 1px solid var(--line); border-radius: 0.6rem; background: var(--card);
@@ -35,14 +35,16 @@ h3 { margin-bottom: 0.4rem; font-size: 0.95rem; font-weight: 600; }
 .columns > .card { margin-top: 0; }
 .tiles > div { padding: 0.6rem 0.9rem; }
 .tiles dt { font-size: 0.8rem; overflow-wrap: anywhere; }
-.tiles dd { font-size: 1.45rem; line-height: 1.3; }
+.tiles dd { font-size: 1.4rem; line-height: 1.3; white-space: nowrap; }
 .tiles .main { border-color: var(--first); box-shadow: inset 0 0 0 1px var(--first); }
 .tiles .main dd { font-weight: 600; }
 .scroll { overflow: auto; max-height: 36rem; }
 .scroll:focus-visible { outline: 2px solid var(--first); outline-offset: 2px; }
 svg { display: block; }
 .curves svg { width: 100%; height: auto; }
+.matrix .scroll { max-height: none; }
 .matrix svg { margin: 0 auto; }
+.wide { grid-column: 1 / -1; }
 .paper { fill: none; }
 svg text { fill: var(--soft); }
 svg .title { fill: var(--ink); font-weight: 600; }
@@ -74,6 +76,14 @@ details dd { overflow-wrap: anywhere; text-align: right; }
 @media (max-width: 40rem) {
   .curves svg { font-size: 17px; }
   .curves svg .title { font-size: 19px; }
+  .errors .scroll { max-height: 70vh; }
+  .errors thead { display: none; }
+  .errors tr { display: block; padding: 0.5rem 0; border-bottom: 1px solid var(--line); }
+  .errors td { display: block; min-width: 0; max-width: none; padding: 0.1rem 0; border: 0; text-align: left; }
+  .errors td:not(.long)::before { content: attr(data-name) ': '; color: var(--soft); }
+}
+@media (min-width: 40.01rem) {
+  .matrix:not(.wide) svg { max-width: 100%; height: auto; }
 }
 @media print {
   body { max-width: none; }

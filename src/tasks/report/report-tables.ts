@@ -37,19 +37,21 @@ export function classTable(confusion: Confusion): string {
   const rows = scores.map(
     (one) => `<tr><th scope="row" class="text label">${shownText(one.label)}</th>${cells(one)}</tr>`,
   );
-  const mean = `<tfoot><tr><th scope="row" class="text">mean of classes</th>${cells(meanScores(scores))}</tr></tfoot>`;
+  const mean = `<tfoot><tr><th scope="row" class="text">Mean of classes</th>${cells(meanScores(scores))}</tr></tfoot>`;
   const head = [
-    title('class', 'text'),
-    ...['precision', 'recall', 'F1', 'support'].map((name) => title(name)),
+    title('Class', 'text'),
+    ...['Precision', 'Recall', 'F1', 'Support'].map((name) => title(name)),
   ];
   return scrolling('Metrics of each class', head, rows.join('\n'), mean);
 }
+
+const evaluated = (name: string) => (name === 'loss' ? 'Evaluation loss' : metricTitle(name));
 
 /** Undefined where nothing was evaluated on the way. */
 export function evaluationsTable({ history, bestStep }: TrainingReport): string | undefined {
   const { metrics, rows }: EvaluationTable = evaluationTable(history);
   if (rows.length === 0) return undefined;
-  const head = ['step', 'epoch', 'training loss', ...metrics.map((name) => metricTitle(name))];
+  const head = ['Step', 'Epoch', 'Training loss', ...metrics.map(evaluated)];
   const body = rows.map(({ step, epoch, trainingLoss, values }) => {
     const isBest = step === bestStep;
     const cells = [epoch.toFixed(2), shownNumber(trainingLoss), ...values.map(shownNumber)];
@@ -62,18 +64,20 @@ export function evaluationsTable({ history, bestStep }: TrainingReport): string 
   );
 }
 
-/** The first errors, which are the worst. */
-export function errorsTable(
-  worst: readonly WrongExample[],
-  columns = ['text', 'expected', 'predicted'],
-): string {
-  const body = worst
-    .slice(0, mostErrors)
-    .map(
-      ({ text, expected, predicted, loss }) =>
-        `<tr><td class="text long">${shownText(text, longestText)}</td><td class="text label">${shownText(expected)}</td><td class="text label">${shownText(predicted || '(nothing)')}</td><td>${Number.isFinite(loss) ? loss.toFixed(2) : String(loss)}</td></tr>`,
-    );
-  const head = [...columns.map((name) => title(name, 'text')), title('loss')];
+/** The first errors, which are the worst. @param textName what texts are */
+export function errorsTable(worst: readonly WrongExample[], textName: string): string {
+  const cell = (name: string, shown: string, className = '') =>
+    `<td data-name="${name}"${className ? ` class="${className}"` : ''}><bdi>${shown}</bdi></td>`;
+  const body = worst.slice(0, mostErrors).map(({ text, expected, predicted, loss }) => {
+    const cells = [
+      cell(textName, shownText(text, longestText), 'text long'),
+      cell('Expected', shownText(expected || '(nothing)'), 'text label'),
+      cell('Predicted', shownText(predicted || '(nothing)'), 'text label'),
+      cell('Loss', Number.isFinite(loss) ? loss.toFixed(2) : String(loss)),
+    ];
+    return `<tr>${cells.join('')}</tr>`;
+  });
+  const head = [...[textName, 'Expected', 'Predicted'].map((name) => title(name, 'text')), title('Loss')];
   return scrolling('Worst errors', head, body.join('\n'));
 }
 
