@@ -34,7 +34,7 @@ const strokes = {
 } as const;
 const fills = { raw: '#9ec3ea', first: '#1f6fc4', second: '#c8501c' } as const;
 
-const margin = { top: 64, right: 24, bottom: 52, left: 66 };
+const margin = { top: 76, right: 24, bottom: 52, left: 66 };
 
 /** Dots that can be told apart. */
 const mostDots = 100;
@@ -80,7 +80,7 @@ ${ticks(0, last, width / 100)
   .map((step) => `<text x="${x(step)}" y="${floor + 18}" text-anchor="middle">${step}</text>`)
   .join('\n')}
 <text x="${(margin.left + right) / 2}" y="${height - 12}" text-anchor="middle">${escape(stepName)}</text>
-<text transform="translate(16 ${(margin.top + floor) / 2}) rotate(-90)" text-anchor="middle">${escape(valueName)}</text>
+<text class="axis" transform="translate(16 ${(margin.top + floor) / 2}) rotate(-90)" text-anchor="middle">${escape(valueName)}</text>
 ${mark ? `<line class="mark" x1="${x(mark.step)}" x2="${x(mark.step)}" y1="${margin.top}" y2="${floor}" stroke="#767676" stroke-dasharray="2 4"/><text x="${x(mark.step)}" y="${margin.top - 4}" text-anchor="middle">${escape(mark.name)}</text>` : ''}
 ${lines
   .map(

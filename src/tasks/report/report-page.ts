@@ -53,7 +53,7 @@ ${training ? settingsSection(training) : ''}
 }
 
 function about({ task, className, model, training, data }: Report): string {
-  const begun = training ? `begun with ${model.name}` : undefined;
+  const begun = training && `begun with ${model.isOnHub ? '' : 'the local model '}${model.name}`;
   const trained = data.train && `trained on ${data.train.name}`;
   return [taskCards[task].name, className, begun, trained]
     .flatMap((one) => (one === undefined ? [] : [shownText(one)]))
@@ -72,7 +72,7 @@ function figures({ mainMetric, data, evaluations }: Report, prefix: string, one:
   const tiles = [
     ...ordered.map(([name, value]) => tile(metricTitle(name), shownNumber(value), name === mainMetric)),
     tile('Examples', shownNumber(one.examples)),
-    tile('Examples / s', shownNumber(round(one.examples / one.seconds))),
+    tile('Examples / s', rate(one.examples / one.seconds)),
   ];
   const source = data[prefix];
   const heading = splitTitles[prefix] ?? prefix;
@@ -95,8 +95,8 @@ function trainingSection(training: TrainingReport, mainMetric: string): string {
     tile('Epochs', String(Number((results.epoch ?? 0).toFixed(2)))),
     tile('Examples', shownNumber(results.train_samples)),
     tile('Time', duration(results.train_runtime ?? 0)),
-    tile('Examples / s', shownNumber(round(results.train_samples_per_second ?? 0))),
-    tile('Steps / s', shownNumber(round(results.train_steps_per_second ?? 0))),
+    tile('Examples / s', rate(results.train_samples_per_second ?? 0)),
+    tile('Steps / s', rate(results.train_steps_per_second ?? 0)),
   ];
   return `<section>
 <h2>Training</h2>
@@ -144,7 +144,7 @@ function settingsSection({ hyperParameters, results }: TrainingReport): string {
 const list = (values: readonly NamedValue[]) =>
   `<dl>${values.map(([name, value]) => `<dt>${shownText(name)}</dt><dd>${shownText(value, 2000)}</dd>`).join('')}</dl>`;
 
-const round = (x: number) => (Math.abs(x) >= 10 ? Math.round(x) : Number(x.toFixed(2)));
+const rate = (x: number) => x.toLocaleString('en', { maximumSignificantDigits: 3 });
 
 function duration(seconds: number): string {
   if (seconds < 60) return `${seconds.toFixed(1)} s`;

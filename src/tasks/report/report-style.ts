@@ -76,6 +76,8 @@ details dd { overflow-wrap: anywhere; text-align: right; }
 @media (max-width: 40rem) {
   .curves svg { font-size: 17px; }
   .curves svg .title { font-size: 19px; }
+  .curves svg .axis { display: none; }
+  th, td { padding: 0.3rem 0.4rem; }
   .errors .scroll { max-height: 70vh; }
   .errors thead { display: none; }
   .errors tr { display: block; padding: 0.5rem 0; border-bottom: 1px solid var(--line); }
