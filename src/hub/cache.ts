@@ -1,15 +1,20 @@
 /**
- * The cache of models that Hugging Face's libraries share.
+ * The cache of models and data sets that Hugging Face's libraries share.
  * Source: https://huggingface.co/docs/huggingface_hub/guides/manage-cache
  */
 import { mkdir, readFile, rename, symlink, writeFile, copyFile } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
+import { readText } from '../checkpoint/byte-source.js';
 import { exists } from '../checkpoint/paths.js';
+import type { RepositoryKind } from './safe-names.js';
 
 export const isCommit = (revision: string) => /^[0-9a-f]{40}$/.test(revision);
 
-/** One model in the cache. */
+/** Bytes of the names of all files. */
+export const largestListing = 2 ** 26;
+
+/** One model or data set in the cache. */
 export interface CachedRepository {
   readonly folder: string;
   /** The commit that a branch or tag was at when it was last asked for, if files of it are there. */
@@ -18,17 +23,25 @@ export interface CachedRepository {
   readonly find: (commit: string, name: string) => Promise<string | null | undefined>;
   readonly rememberCommit: (revision: string, commit: string) => Promise<void>;
   readonly rememberAbsence: (commit: string, name: string) => Promise<void>;
+  /** The names of all files, which Hugging Face's libraries do not keep; undefined where nothing is known. */
+  readonly listing: (commit: string) => Promise<readonly string[] | undefined>;
+  readonly rememberListing: (commit: string, names: readonly string[]) => Promise<void>;
   /** Makes a blob be the file of that name. @returns its path */
   readonly link: (commit: string, name: string, blob: string) => Promise<string>;
 }
 
-export function cachedRepository(cache: string, id: string): CachedRepository {
-  const folder = path.join(cache, `models--${id.replaceAll('/', '--')}`);
+export function cachedRepository(
+  cache: string,
+  id: string,
+  kind: RepositoryKind = 'model',
+): CachedRepository {
+  const folder = path.join(cache, `${kind}s--${id.replaceAll('/', '--')}`);
   const fileOf = (commit: string, name: string) => path.join(folder, 'snapshots', commit, name);
   const refOf = (revision: string) => path.join(folder, 'refs', revision);
   const readRef = async (revision: string) =>
     (await readFile(refOf(revision), 'utf8').catch(() => '')).trim();
   const absenceOf = (commit: string, name: string) => path.join(folder, '.no_exist', commit, name);
+  const listingOf = (commit: string) => path.join(folder, '.listings', commit);
   return {
     folder,
     async commitOf(revision) {
@@ -46,6 +59,12 @@ export function cachedRepository(cache: string, id: string): CachedRepository {
     },
     // it only saves the next one asking
     rememberAbsence: (commit, name) => writeWhole(absenceOf(commit, name), '').catch(() => undefined),
+    async listing(commit) {
+      if (!(await exists(listingOf(commit)))) return undefined;
+      return (await readText(listingOf(commit), largestListing)).split('\n').filter((name) => name !== '');
+    },
+    rememberListing: (commit, names) =>
+      writeWhole(listingOf(commit), names.join('\n')).catch(() => undefined),
     async link(commit, name, blob) {
       const file = fileOf(commit, name);
       const temporary = `${file}.${randomUUID()}`;

@@ -1,9 +1,13 @@
 /** What to say where a hub answers with anything but the file, and what can be done about it. */
 import { InputError } from '../errors.js';
 import type { Token } from './environment.js';
+import { repositoryWords, type RepositoryKind } from './safe-names.js';
 
 /** There is no answer now, and may be one later. */
 export class Unavailable extends InputError {}
+
+/** There is no such branch, tag or commit. */
+export class NoRevision extends InputError {}
 
 /** Why a connection failed: `fetch` has it in the cause, which has no words where several addresses were tried. */
 export function reasonOf(error: unknown): string {
@@ -12,9 +16,14 @@ export function reasonOf(error: unknown): string {
   return cause.message === '' ? String((cause as NodeJS.ErrnoException).code) : cause.message;
 }
 
+/** Where people look at a model or a data set. */
+export const pageOf = ({ endpoint, id, kind }: Pick<Asked, 'endpoint' | 'id' | 'kind'>) =>
+  `${endpoint}/${kind === 'model' ? '' : `${kind}s/`}${id}`;
+
 interface Asked {
-  /** The model. */
+  /** The model or data set. */
   readonly id: string;
+  readonly kind: RepositoryKind;
   readonly endpoint: string;
   readonly token: Token | undefined;
   readonly revision: string;
@@ -22,20 +31,21 @@ interface Asked {
 }
 
 /** Source of the codes: `hf_raise_for_status` of huggingface_hub */
-export function refusal({ id, endpoint, token, revision, file }: Asked, response: Response): InputError {
+export function refusal(asked: Asked, response: Response): InputError {
+  const { id, endpoint, token, revision, file } = asked;
   const { status, headers } = response;
   const { origin } = new URL(response.url);
   if (status === 429 || status >= 500) return unavailable(origin, token, response);
   if (origin !== new URL(endpoint).origin)
     return new InputError(`${id}: ${file}: ${origin}, where ${endpoint} keeps it, answered ${status}`);
   const code = headers.get('x-error-code');
-  const page = `${endpoint}/${id}`;
+  const page = pageOf(asked);
   if (code === 'GatedRepo')
     return new InputError(
       `${id} is only for those who accepted its terms: do so at ${page}, ${token ? `with the account that the token of ${token.source} is of` : 'and give your token as HF_TOKEN'}`,
     );
   if (code === 'RevisionNotFound')
-    return new InputError(`${id} has no revision ${revision}: ${page}/tree/main shows those that it has`);
+    return new NoRevision(`${id} has no revision ${revision}: ${page}/tree/main shows those that it has`);
   if (status === 401 && token)
     return new InputError(
       `${id}: ${endpoint} refuses the token of ${token.source}: it is wrong or expired, or has no access`,
@@ -44,13 +54,18 @@ export function refusal({ id, endpoint, token, revision, file }: Asked, response
     return new InputError(
       `${id}: ${endpoint} forbids it ${token ? `to the token of ${token.source}` : 'without a token'} (403): see ${page} for who has access`,
     );
-  if (code === 'RepoNotFound' || status === 401 || status === 404)
-    return new InputError(
-      token
-        ? `${id}: neither a folder here nor a model on ${endpoint} that the token of ${token.source} has access to`
-        : `${id}: neither a folder here nor a public model on ${endpoint}; for a private one give your token as HF_TOKEN`,
-    );
+  if (code === 'RepoNotFound' || status === 401 || status === 404) return notFound(asked);
   return new InputError(`${id}: ${file}: ${endpoint} answered ${status}`);
+}
+
+function notFound({ id, kind, endpoint, token }: Asked): InputError {
+  const not = kind === 'model' ? 'neither a folder here nor a' : 'not a';
+  const what = repositoryWords[kind];
+  return new InputError(
+    token
+      ? `${id}: ${not} ${what} on ${endpoint} that the token of ${token.source} has access to`
+      : `${id}: ${not} public ${what} on ${endpoint}; for a private one give your token as HF_TOKEN`,
+  );
 }
 
 function unavailable(server: string, token: Token | undefined, { status, headers }: Response): Unavailable {

@@ -1,12 +1,13 @@
-/** A model on a hub, as it answers over HTTP. */
+/** A model or a data set on a hub, as it answers over HTTP. */
 import { InputError } from '../errors.js';
 import type { TimeLimits, Token } from './environment.js';
-import { reasonOf, refusal, Unavailable } from './refusal.js';
-import { isBlobName } from './safe-names.js';
+import { pageOf, reasonOf, refusal, Unavailable } from './refusal.js';
+import { isBlobName, type RepositoryKind } from './safe-names.js';
 import { withTimeLimit } from './time-limit.js';
 
 export interface Remote {
   readonly id: string;
+  readonly kind: RepositoryKind;
   readonly endpoint: string;
   readonly token: Token | undefined;
   readonly timeLimits: TimeLimits;
@@ -24,8 +25,8 @@ export interface RemoteFile {
   readonly content: RemoteContent | undefined;
 }
 
-export const urlOf = ({ endpoint, id }: Remote, revision: string, name: string) =>
-  `${endpoint}/${id}/resolve/${encodeURIComponent(revision)}/${name.split('/').map(encodeURIComponent).join('/')}`;
+export const urlOf = (remote: Remote, revision: string, name: string) =>
+  `${pageOf(remote)}/resolve/${encodeURIComponent(revision)}/${name.split('/').map(encodeURIComponent).join('/')}`;
 
 export const headersOf = ({ token }: Remote): Record<string, string> =>
   token ? { Authorization: `Bearer ${token.value}` } : {};

@@ -8,8 +8,15 @@ import { cacheFolder, endpointOf, isOffline, readToken, timeLimitsOf } from './e
 import { createGroup } from './group.js';
 import { progressTeller, type DownloadProgress, type ProgressTeller } from './progress.js';
 import { refusal, Unavailable } from './refusal.js';
+import { listFiles } from './list-files.js';
 import { describe, headersOf, urlOf, type Remote, type RemoteContent, type RemoteFile } from './remote.js';
-import { requireFileName, requireModelId, requireRevision } from './safe-names.js';
+import {
+  repositoryWords,
+  requireFileName,
+  requireRepositoryId,
+  requireRevision,
+  type RepositoryKind,
+} from './safe-names.js';
 
 export interface HubOptions {
   /** A branch, tag or commit; `main` by default. */
@@ -18,14 +25,20 @@ export interface HubOptions {
   readonly cache_dir?: string;
   /** Uses the cache only, as does the variable `HF_HUB_OFFLINE`. */
   readonly local_files_only?: boolean;
-  /** For models that are not public; `HF_TOKEN` or the file of `hf auth login` by default. */
+  /** For models and data sets that are not public; `HF_TOKEN` or the file of `hf auth login` by default. */
   readonly token?: string;
   readonly progress_callback?: (progress: DownloadProgress) => void;
   readonly signal?: AbortSignal;
 }
 
-/** Finds a file of a model; undefined where it has none of that name. */
+/** Finds a file of a model or a data set; undefined where it has none of that name. */
 export type FindFile = (name: string) => Promise<string | undefined>;
+
+export interface RepositoryFiles {
+  readonly find: FindFile;
+  /** The names of all files. @throws InputError where they cannot be had */
+  readonly list: () => Promise<readonly string[]>;
+}
 
 /** Of huggingface_hub too. */
 const mostDownloads = 8;
@@ -39,26 +52,49 @@ const mostDownloads = 8;
  * @throws InputError where the model cannot be had, saying what to do
  */
 export async function openRepository(id: string, options: HubOptions = {}): Promise<FindFile> {
-  requireModelId(id);
+  return (await openFiles(id, 'model', options)).find;
+}
+
+/**
+ * The files of a data set on the hub, as `openRepository` has those of a model. Their names are remembered in the cache.
+ *
+ * @param id `owner/name`
+ * @throws InputError where the data set cannot be had, saying what to do
+ */
+export const openDatasetRepository = (id: string, options: HubOptions = {}): Promise<RepositoryFiles> =>
+  openFiles(id, 'dataset', options);
+
+async function openFiles(id: string, kind: RepositoryKind, options: HubOptions): Promise<RepositoryFiles> {
+  requireRepositoryId(id, kind);
   const { revision = 'main', progress_callback, signal: outer } = options;
   requireRevision(revision);
   const { env } = process;
   const cache = options.cache_dir ?? cacheFolder(env);
-  const cached = cachedRepository(cache, id);
+  const cached = cachedRepository(cache, id, kind);
   if (options.local_files_only ?? isOffline(env)) {
     const commit = await cached.commitOf(revision);
     if (commit === undefined)
       throw new InputError(
-        `${id} is not in the cache (${cache}), revision ${revision}. Load it once online (without local_files_only and HF_HUB_OFFLINE), or give a folder.`,
+        `${id} is not in the cache (${cache}), revision ${revision}. Load it once online (without local_files_only and HF_HUB_OFFLINE), or give a ${kind === 'model' ? 'folder' : 'file'}.`,
       );
-    return async (name) => {
-      requireFileName(name);
-      return (await cached.find(commit, name)) ?? undefined;
+    return {
+      async find(name) {
+        requireFileName(name, kind);
+        return (await cached.find(commit, name)) ?? undefined;
+      },
+      async list() {
+        const names = await cached.listing(commit);
+        if (names) return names;
+        throw new InputError(
+          `${id}: the cache (${cached.folder}) does not say which files it has: load it once online`,
+        );
+      },
     };
   }
 
   const remote: Remote = {
     id,
+    kind,
     endpoint: endpointOf(env),
     token: await readToken(env, options.token),
     timeLimits: timeLimitsOf(env),
@@ -67,20 +103,24 @@ export async function openRepository(id: string, options: HubOptions = {}): Prom
   const inGroup = createGroup(mostDownloads, outer);
   const underWay = new Map<string, Promise<string | undefined>>();
   let opened: Promise<Opened> | undefined;
+  // every file is of the commit of the first
+  const openedBy = (name: string, signal: AbortSignal) =>
+    (opened ??= open(model, name, signal).catch((error: unknown) => {
+      opened = undefined;
+      throw error;
+    }));
   const find = (name: string) =>
-    inGroup(async (signal) => {
-      // every file is of the commit of the first
-      opened ??= open(model, name, signal).catch((error: unknown) => {
-        opened = undefined;
-        throw error;
-      });
-      return findAt(model, await opened, name, signal);
-    }).finally(() => underWay.delete(name));
-  return async (name) => {
-    requireFileName(name);
-    const found = underWay.get(name) ?? find(name);
-    underWay.set(name, found);
-    return found;
+    inGroup(async (signal) => findAt(model, await openedBy(name, signal), name, signal)).finally(() =>
+      underWay.delete(name),
+    );
+  return {
+    async find(name) {
+      requireFileName(name, kind);
+      const found = underWay.get(name) ?? find(name);
+      underWay.set(name, found);
+      return found;
+    },
+    list: () => inGroup(async (signal) => listAt(model, await openedBy('README.md', signal), signal)),
   };
 }
 
@@ -135,6 +175,22 @@ async function findAt(
   if (file.content) return fetchFile(model, commit, name, file.content, signal);
   await cached.rememberAbsence(commit, name);
   return undefined;
+}
+
+async function listAt(
+  { remote, cached }: Model,
+  { commit, problem }: Opened,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const known = await cached.listing(commit);
+  if (known) return known;
+  if (problem)
+    throw new InputError(
+      `${problem.message}; the cache does not say which files the ${repositoryWords[remote.kind]} ${remote.id} has`,
+    );
+  const names = await listFiles(remote, commit, signal);
+  await cached.rememberListing(commit, names);
+  return names;
 }
 
 async function fetchFile(

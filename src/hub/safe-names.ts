@@ -5,10 +5,17 @@ import { InputError } from '../errors.js';
 const isBelow = (path: string) =>
   path.split('/').every((segment) => !/^[. ]*$|[\\:%\p{Cc}]/u.test(segment) && segment.length <= 200);
 
-/** @throws InputError unless it can be a file of a model */
-export function requireFileName(name: string): void {
+/** What a hub has, as its cache calls them. */
+export type RepositoryKind = 'model' | 'dataset';
+
+export const repositoryWords = { model: 'model', dataset: 'data set' } as const;
+
+/** @throws InputError unless it can be a file of a model or a data set */
+export function requireFileName(name: string, kind: RepositoryKind = 'model'): void {
   if (typeof name !== 'string' || !isBelow(name))
-    throw new InputError(`expected the name of a file in a model, found ${JSON.stringify(name)}`);
+    throw new InputError(
+      `expected the name of a file in a ${repositoryWords[kind]}, found ${JSON.stringify(name)}`,
+    );
 }
 
 /** @throws InputError unless it can be a branch, a tag or a commit */
@@ -20,14 +27,19 @@ export function requireRevision(revision: string): void {
 /**
  * Source of the rules: `validate_repo_id` of huggingface_hub. In the cache `--` stands between owner and name.
  *
- * @throws InputError unless it can be a model's name on the hub
+ * @throws InputError unless it can be the name of a model or a data set on the hub
  */
-export function requireModelId(id: string): void {
+export function requireRepositoryId(id: string, kind: RepositoryKind = 'model'): void {
   const isId =
     typeof id === 'string' &&
     id.split('/').length <= 2 &&
     id.split('/').every((part) => /^\w([\w.-]{0,94}\w)?$/.test(part) && !/--|\.\.|\.git$/.test(part));
-  if (!isId) throw new InputError(`${id}: neither a folder nor the name of a model (owner/name)`);
+  if (!isId)
+    throw new InputError(
+      kind === 'model'
+        ? `${id}: neither a folder nor the name of a model (owner/name)`
+        : `${id}: not the name of a data set (owner/name)`,
+    );
 }
 
 /** What a blob can be called; no part of one, which begins with a dot. */

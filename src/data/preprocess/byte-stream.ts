@@ -15,7 +15,10 @@ export interface ByteStream {
 }
 
 /** @param from bytes, without compression, that are passed over @throws InputError where they cannot be read */
-export function openByteStream({ path, compression }: InputFile, from: number): ByteStream {
+export function openByteStream(
+  { path, compression }: Pick<InputFile, 'path' | 'compression'>,
+  from: number,
+): ByteStream {
   const start = compression ? 0 : from;
   const stream = createReadStream(path, { start, highWaterMark: blockSize });
   const consumed = () => start + stream.bytesRead;

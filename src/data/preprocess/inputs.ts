@@ -67,9 +67,15 @@ async function describeFile(name: string): Promise<InputFile> {
   return { path: name, bytes: status.size, modified: status.mtimeMs, ...kind };
 }
 
-function kindOf(name: string): Pick<InputFile, 'format' | 'compression'> | undefined {
+/** The end of a name, such as `.jsonl`, in lower case, and what a further one says of its compression. */
+export function splitName(name: string): Pick<InputFile, 'compression'> & { readonly extension: string } {
   const compression = compressions[path.extname(name).toLowerCase()] ?? null;
   const inner = compression ? path.basename(name, path.extname(name)) : name;
-  const format = formats[path.extname(inner).toLowerCase()];
+  return { extension: path.extname(inner).toLowerCase(), compression };
+}
+
+function kindOf(name: string): Pick<InputFile, 'format' | 'compression'> | undefined {
+  const { extension, compression } = splitName(name);
+  const format = formats[extension];
   return format && !(compression && format === 'parquet') ? { format, compression } : undefined;
 }
