@@ -1,5 +1,12 @@
-import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
+import {
+  asyncBufferFromFile,
+  parquetMetadataAsync,
+  parquetReadObjects,
+  type ParquetReadOptions,
+  type RowGroup,
+} from 'hyparquet';
 import { compressors } from 'hyparquet-compressors';
+import { openFile } from '../../checkpoint/byte-source.js';
 import { InputError } from '../../errors.js';
 
 /** Bytes of the columns of a row group, all of which are in memory at once. */
@@ -8,10 +15,20 @@ const largestRowGroup = 2 ** 30;
 /** A file of parquet, of which row groups are read. */
 export interface ParquetFile {
   readonly rowGroups: number;
-  /** Their names. */
-  readonly columns: readonly string[];
-  /** Rows of a group as objects. @throws InputError where a column is missing, or the group is too large */
-  readRowGroup(index: number, columns: readonly string[]): Promise<Record<string, unknown>[]>;
+  /** What its writer noted. */
+  readonly keyValues: ReadonlyMap<string, string>;
+  /**
+   * Rows of a group as objects.
+   *
+   * @param columns all by default
+   * @param reading how values of bytes are read
+   * @throws InputError where a column is missing, or the group is too large, or more than the file has
+   */
+  readRowGroup(
+    index: number,
+    columns?: readonly string[],
+    reading?: Pick<ParquetReadOptions, 'utf8' | 'parsers'>,
+  ): Promise<Record<string, unknown>[]>;
 }
 
 /** @throws InputError for what is no parquet */
@@ -19,18 +36,21 @@ export async function openParquet(path: string): Promise<ParquetFile> {
   const fail = (error: unknown): never => {
     throw new InputError(`${path}: cannot be read as parquet: ${(error as Error).message}`, { cause: error });
   };
+  // a file, and one that is there
+  await (await openFile(path)).close();
   const file = await asyncBufferFromFile(path);
   const metadata = await parquetMetadataAsync(file).catch(fail);
   const groups = metadata.row_groups;
+  const noted = metadata.key_value_metadata ?? [];
   return {
     rowGroups: groups.length,
-    columns: [...new Set(groups[0]?.columns.flatMap(({ meta_data }) => meta_data?.path_in_schema[0] ?? []))],
-    async readRowGroup(index, columns) {
+    keyValues: new Map(noted.map(({ key, value = '' }) => [key, value])),
+    async readRowGroup(index, columns, reading) {
       const rowStart = groups.slice(0, index).reduce((sum, { num_rows }) => sum + Number(num_rows), 0);
       const { columns: stored, num_rows } = groups[index]!;
-      const wanted = stored.filter(({ meta_data }) => columns.includes(meta_data?.path_in_schema[0] ?? ''));
       const names = stored.map(({ meta_data }) => meta_data?.path_in_schema[0]);
-      const missing = columns.find((column) => !names.includes(column));
+      const wanted = stored.filter((_, i) => columns?.includes(names[i] ?? '') ?? true);
+      const missing = columns?.find((column) => !names.includes(column));
       if (missing !== undefined)
         throw new InputError(
           `${path}: expected a column ${missing}, found ${[...new Set(names)].join(', ')}`,
@@ -43,14 +63,41 @@ export async function openParquet(path: string): Promise<ParquetFile> {
         throw new InputError(
           `${path}: row group ${index}: expected at most ${largestRowGroup} bytes of text, found ${bytes}; write it with smaller row groups`,
         );
+      requireInFile(path, file.byteLength, index, wanted);
       return parquetReadObjects({
         file,
         metadata,
-        columns: [...columns],
+        ...(columns && { columns: [...columns] }),
+        ...reading,
         rowStart,
         rowEnd: rowStart + Number(num_rows),
-        compressors,
+        compressors: boundedCompressors,
       }).catch(fail);
     },
   };
 }
+
+/** @param size of the file in bytes */
+function requireInFile(path: string, size: number, index: number, columns: RowGroup['columns']): void {
+  for (const { meta_data: column } of columns) {
+    if (!column) continue;
+    const start = Number(column.dictionary_page_offset ?? column.data_page_offset);
+    const end = start + Number(column.total_compressed_size);
+    if (!(start >= 0 && start <= end && end <= size))
+      throw new InputError(
+        `${path}: row group ${index}: column ${column.path_in_schema.join('.')}: bytes ${start} to ${end} are not in its ${size} bytes`,
+      );
+  }
+}
+
+/** Pages say themselves how large they become. */
+const boundedCompressors = Object.fromEntries(
+  Object.entries(compressors).map(([codec, decompress]) => [
+    codec,
+    (input: Uint8Array, length: number) => {
+      if (!(length >= 0 && length <= largestRowGroup))
+        throw new Error(`expected a page of at most ${largestRowGroup} bytes, found ${length}`);
+      return decompress(input, length);
+    },
+  ]),
+);

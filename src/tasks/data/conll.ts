@@ -1,27 +1,35 @@
 import { InputError, shown } from '../../errors.js';
-import type { Row } from '../task.js';
+import { largestRow, tooLarge, type Row } from './row.js';
+import { readLines } from './text.js';
 
 /**
- * Sentences of a file with a word a line, its label in the last column, and an empty line after each sentence. Columns are
- * divided by tabs, or else by spaces; lines of `-DOCSTART-` and of comments (`# `) are passed over.
+ * Sentences, which blank lines end, as rows `{tokens, tags}`: of each line the first column and the last. Columns are
+ * between tabs, or else between spaces. Lines of `-DOCSTART-` are passed over.
+ * Format: https://www.clips.uantwerpen.be/conll2003/ner/
  *
- * @throws InputError naming a line without a label
+ * @throws InputError naming the line
  */
-export function* conllRows(text: string, file: string): Generator<Row> {
+export async function* readConll(path: string): AsyncGenerator<Row> {
   let tokens: string[] = [];
   let tags: string[] = [];
-  for (const [i, line] of text.split(/\r\n|\n/).entries()) {
-    if (line.startsWith('-DOCSTART-') || line.startsWith('# ')) continue;
-    if (line.trim() === '') {
-      if (tokens.length > 0) yield { tokens, tags };
-      [tokens, tags] = [[], []];
-      continue;
+  let size = 0;
+  for await (const { text, number } of readLines(path)) {
+    const columns = text.includes('\t')
+      ? text.split('\t').map((cell) => cell.trim())
+      : text.trim().split(/ +/);
+    if (columns[0] === '-DOCSTART-') continue;
+    if (text.trim() !== '') {
+      const [word, tag] = [columns[0]!, columns.at(-1)!];
+      if (columns.length < 2 || word === '' || tag === '')
+        throw new InputError(`${path}, line ${number}: expected a word and a tag, found ${shown(text)}`);
+      tokens.push(word);
+      tags.push(tag);
+      size += text.length;
+      if (size > largestRow) throw tooLarge(`${path}, line ${number}`);
+    } else if (tokens.length > 0) {
+      yield { tokens, tags };
+      [tokens, tags, size] = [[], [], 0];
     }
-    const cells = line.includes('\t') ? line.split('\t') : line.trim().split(/ +/);
-    if (cells.length < 2)
-      throw new InputError(`${file}, line ${i + 1}: expected a word and its label, found ${shown(line)}`);
-    tokens.push(cells[0]!);
-    tags.push(cells.at(-1)!);
   }
   if (tokens.length > 0) yield { tokens, tags };
 }
