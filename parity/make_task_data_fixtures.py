@@ -87,6 +87,9 @@ def write_parquet():
     )
     rows = {"text": ["a", "b", "c"], "label": [1, 0, 1], "ner_tags": [[0, 1, 2], [], [0]]}
     datasets.Dataset.from_dict(rows, features=features).to_parquet(OUTPUT / "features.parquet")
+    count = 2**23 + 1
+    zeros = pyarrow.table({"label": pyarrow.nulls(count, pyarrow.int8())})
+    pyarrow.parquet.write_table(zeros, OUTPUT / "many-rows.parquet", row_group_size=count, write_statistics=False)
 
 
 def main():

@@ -1,10 +1,12 @@
 /** Reading data sets for fine-tuning, against what pandas, pyarrow and datasets read and write. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { InputError } from '../src/errors.js';
+import { renameColumns, take } from '../src/tasks/data/columns.js';
+import { discoverLabels, encodeLabels } from '../src/tasks/data/labels.js';
 import { readRows, type ReadRowsOptions } from '../src/tasks/data/rows.js';
 import type { Row } from '../src/tasks/data/row.js';
 import { fixture, readJson } from './support/fixture.js';
@@ -350,5 +352,160 @@ describe('files', () => {
       /^a.parquet: cannot be read as parquet: /,
     );
     expect(await problemOf('a.parquet', '')).toMatch(/^a.parquet: cannot be read as parquet: /);
+  });
+});
+
+const from = async function* (...rows: Row[]): AsyncGenerator<Row> {
+  for (const row of rows) yield await Promise.resolve(row);
+};
+const all = async (rows: AsyncIterable<Row>) => {
+  const list: Row[] = [];
+  for await (const row of rows) list.push(row);
+  return list;
+};
+
+describe('columns', () => {
+  test('get other names', async () => {
+    expect(await all(renameColumns(from({ a: 1, b: 2, c: 3 }), { a: 'b', b: 'a' }))).toEqual([
+      { b: 1, a: 2, c: 3 },
+    ]);
+    await expect(all(renameColumns(from({ a: 1 }, { b: 1 }), { a: 'x' }))).rejects.toThrow(
+      'row 2: expected a column "a", found "b"',
+    );
+    await expect(all(renameColumns(from({ a: 1, b: 2 }), { a: 'b' }))).rejects.toThrow(
+      'row 1: two columns would be called "b"',
+    );
+  });
+
+  test('of the first rows', async () => {
+    let ended = false;
+    const rows = async function* () {
+      try {
+        for (;;) yield await Promise.resolve({ a: 1 });
+      } finally {
+        ended = true;
+      }
+    };
+    expect(await all(take(rows(), 3))).toHaveLength(3);
+    expect(ended).toBe(true);
+    expect(await all(take(from({ a: 1 }), 3))).toEqual([{ a: 1 }]);
+    expect(await all(take(from({ a: 1 }), 0))).toEqual([]);
+    for (const count of [-1, 1.5, NaN]) await expect(all(take(from(), count))).rejects.toThrow(InputError);
+  });
+});
+
+describe('labels', () => {
+  const rows = async function* (...labels: unknown[]) {
+    for (const label of labels) yield await Promise.resolve({ label });
+  };
+  const discover = (labels: unknown[], names?: string[]) => discoverLabels(rows(...labels), 'label', names);
+
+  test.each([
+    [
+      'texts',
+      ['b', 'a', 'b', 'É', '\uff01', '🐋', 'ab'],
+      ['a', 'ab', 'b', 'É', '\uff01', '🐋'],
+      [1, 1, 2, 1, 1, 1],
+    ],
+    ['ids', [1, 0, 2, 1], ['0', '1', '2'], [1, 2, 1]],
+    ['ids in tables', ['10', '2', '0', '2'], ['0', '2', '10'], [1, 2, 1]],
+    ['stars', [5, 1, 3], ['1', '3', '5'], [1, 1, 1]],
+    ['truth values', [true, false, true], ['false', 'true'], [1, 2]],
+    ['some numbers', ['1', 'x'], ['1', 'x'], [1, 1]],
+  ])('are %s', async (_, labels, names, counts) => {
+    const found = await discover(labels);
+    expect(found).toEqual({ kind: 'one', areIds: false, names, counts });
+    expect(await all(encodeLabels(rows(...labels), 'label', found))).toEqual(
+      labels.map((label) => ({ label: names.indexOf(String(label)) })),
+    );
+  });
+
+  test('are lists', async () => {
+    const found = await discover([['B', 'O'], [], ['O']]);
+    expect(found).toEqual({ kind: 'lists', areIds: false, names: ['B', 'O'], counts: [1, 2] });
+    expect(await all(encodeLabels(rows(['O', 'B'], []), 'label', found))).toEqual([
+      { label: [1, 0] },
+      { label: [] },
+    ]);
+  });
+
+  test('are numbers', async () => {
+    for (const labels of [
+      [5, 0.5, 3, 5],
+      ['5', '0.5', '3.0', '5'],
+    ]) {
+      const found = await discover(labels);
+      expect(found).toEqual({ kind: 'numbers', count: 4, least: 0.5, greatest: 5 });
+      expect((await all(encodeLabels(rows(...labels), 'label', found)))[1]).toEqual({ label: 0.5 });
+    }
+    const numbers = await discover([0.5]);
+    await expect(all(encodeLabels(rows(1, 'x'), 'label', numbers))).rejects.toThrow(
+      'row 2: label: expected a number, found "x"',
+    );
+  });
+
+  test('have the names that the data set gives them', async () => {
+    const names = ['1', '2', 'three'];
+    for (const labels of [
+      [1, 0, 1],
+      ['2', '1', '2'],
+    ]) {
+      const found = await discover(labels, names);
+      expect(found).toEqual({ kind: 'one', areIds: true, names, counts: [1, 2, 0] });
+      expect(await all(encodeLabels(rows(...labels, 'three', 2), 'label', found))).toEqual(
+        [1, 0, 1, 2, 2].map((label) => ({ label })),
+      );
+    }
+    await expect(discover([0, 3], names)).rejects.toThrow(
+      'row 2: label: expected one of "1", "2", "three", found 3',
+    );
+  });
+
+  test.each([
+    [[], 'label: expected labels, found none'],
+    [['a', null], 'row 2: label: expected a label, found null'],
+    [['a', 1], 'row 2: label: expected a string, as before, found a number'],
+    [[['a'], 'a'], 'row 2: label: expected lists with a string, as before, found a string'],
+    [[{}], 'row 1: label: expected a label, found an object'],
+    [[NaN], 'row 1: label: expected a label, found NaN'],
+    [[0, -1], 'label: expected labels from 0 on, found -1, which stands for hidden ones'],
+    [
+      Array.from({ length: 2 ** 16 + 1 }, (_, i) => `x${i}`),
+      'label: expected at most 65536 labels, found more: is it another column?',
+    ],
+  ])('that are none: %#', async (labels, message) => {
+    await expect(discover(labels)).rejects.toThrow(message);
+  });
+
+  test('that were not there before', async () => {
+    const labels = await discover(['a', 'b']);
+    await expect(all(encodeLabels(rows('a', 'c'), 'label', labels))).rejects.toThrow(
+      'row 2: label: expected one of "a", "b", found "c"',
+    );
+    await expect(all(encodeLabels(rows(['a']), 'label', labels))).rejects.toThrow(
+      'row 1: label: expected one label, found a list',
+    );
+    await expect(all(encodeLabels(from({ x: 1 }), 'label', labels))).rejects.toThrow(
+      'row 1: expected a column "label", found "x"',
+    );
+    const stars = await discover([1, 2]);
+    await expect(all(encodeLabels(rows(0), 'label', stars))).rejects.toThrow(
+      'expected one of "1", "2", found 0',
+    );
+  });
+});
+
+describe('parquet that claims more than it has', () => {
+  test('rows of no bytes', async () => {
+    const bytes = readFileSync(fixture('task-data/many-rows.parquet'));
+    expect(bytes.length).toBeLessThan(20_000);
+    expect(await problemOf('a.parquet', bytes)).toBe(
+      'a.parquet: row group 0: expected at most 8388608 rows, found 8388609; write it with smaller row groups',
+    );
+  });
+
+  test.each([4, 8, 16, 64, 200, 400, 800])('cut off or changed, %i bytes from the end', async (back) => {
+    const bytes = Buffer.from(readFileSync(fixture('task-data/nested.snappy.parquet')));
+    expect(await problemOf('a.parquet', bytes.subarray(0, -back))).toMatch(/^a.parquet: /);
   });
 });

@@ -12,16 +12,16 @@ import { withTimeLimit } from './time-limit.js';
 /** @throws Unavailable where the hub does not answer now, or InputError where it will not */
 export async function listFiles(remote: Remote, commit: string, signal: AbortSignal): Promise<string[]> {
   const { endpoint, kind, id } = remote;
-  const names: string[] = [];
+  const pages: (readonly string[])[] = [];
   let url: URL | undefined = new URL(`${endpoint}/api/${kind}s/${id}/tree/${commit}?recursive=true`);
   let left = largestListing;
   while (url) {
     const page: Page = await readPage(remote, commit, url, left, signal);
     left -= page.bytes;
-    names.push(...page.names);
+    pages.push(page.names);
     url = page.next;
   }
-  return names;
+  return pages.flat();
 }
 
 interface Page {

@@ -1,4 +1,4 @@
-/** A hub with models in memory, whose weights lie on another server, as they do. */
+/** A hub with a model and a data set in memory, whose large files lie on another server, as they do. */
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -7,11 +7,14 @@ import { afterAll, afterEach, beforeAll, beforeEach, vi } from 'vitest';
 import { temporaryFolder } from './workspace.js';
 
 export const commit = 'a'.repeat(40);
+/** Of the branch of a data set that the hub makes itself. */
+export const convertedCommit = 'c'.repeat(40);
 
 export interface HubRequest {
   readonly method: string;
   /** Of the hub: `some/model/resolve/main/config.json`, or the name of a file elsewhere. */
   readonly path: string;
+  readonly query: URLSearchParams;
   /** What leads to it. */
   readonly before: string;
   readonly isStorage: boolean;
@@ -26,8 +29,10 @@ export interface LocalHub {
   storage: string;
   /** An empty folder for each test. */
   cache_dir: string;
-  /** What `some/model` has, at the commit that `main` is. */
+  /** What `some/model` has, at the commit that `main` is; the data set `some/data` too. */
   readonly files: Map<string, Buffer>;
+  /** What `some/data` has in the branch `refs/convert/parquet`, which is not there without files. */
+  readonly converted: Map<string, Buffer>;
   commit: string;
   readonly requests: HubRequest[];
   /** Answers in the hub's place where it returns true. */
@@ -40,7 +45,7 @@ export const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).
 export const gitBlob = (bytes: Uint8Array) =>
   createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
 
-const isLarge = (name: string) => /\.(safetensors|bin)$/.test(name);
+const isLarge = (name: string) => /\.(safetensors|bin|parquet)$/.test(name);
 
 /** Serves for the tests of a file, who find it in `HF_ENDPOINT`. */
 export function localHub(): LocalHub {
@@ -51,6 +56,7 @@ export function localHub(): LocalHub {
     storage: '',
     cache_dir: '',
     files: new Map(),
+    converted: new Map(),
     commit,
     requests: [],
     instead: () => false,
@@ -63,7 +69,8 @@ export function localHub(): LocalHub {
   });
   const storage = createServer((request, response) => {
     const told = tell(state, request, true);
-    if (!state.instead(told, response)) sendRest(state.files.get(told.path)!, told, response);
+    if (!state.instead(told, response))
+      sendRest((state.files.get(told.path) ?? state.converted.get(told.path))!, told, response);
   });
   beforeAll(async () => {
     await Promise.all([main, storage].map(listen));
@@ -79,6 +86,7 @@ export function localHub(): LocalHub {
   beforeEach(() => {
     state.requests.length = 0;
     state.files.clear();
+    state.converted.clear();
     state.commit = commit;
     state.instead = () => false;
     state.cache_dir = path.join(root, String(count++));
@@ -119,20 +127,52 @@ function tell(
   { url, method, headers }: IncomingMessage,
   isStorage: boolean,
 ): HubRequest {
-  const { pathname } = new URL(url!, 'http://hub');
+  const { pathname, searchParams: query } = new URL(url!, 'http://hub');
   const { authorization: token, range } = headers;
   const [, before, place] = /^(\/(?:mirror\/hub\/)?)(.*)$/.exec(pathname)!;
-  const told = { method: method!, path: place!, before: before!, isStorage, token, range };
+  const told = { method: method!, path: place!, query, before: before!, isStorage, token, range };
   requests.push(told);
   return told;
 }
 
-function answer(hub: LocalHub, { path: place, method, range }: HubRequest, response: ServerResponse): void {
-  const [, id, revision, name = ''] = /^(.+)\/resolve\/([^/]+)\/(.+)$/.exec(place) ?? [];
-  const at = revision === 'main' ? hub.commit : revision;
-  const bytes = hub.files.get(decodeURIComponent(name));
-  if (id !== 'some/model') refuse(response, 401, 'RepoNotFound');
-  else if (at !== commit && at !== hub.commit) refuse(response, 404, 'RevisionNotFound');
+/** Names on a page of a list. */
+const pageSize = 3;
+
+function list(hub: LocalHub, place: string, query: URLSearchParams, response: ServerResponse): void {
+  const [, id, revision] = /^api\/(.+)\/tree\/([^/]+)$/.exec(place)!;
+  const files = revision === convertedCommit ? hub.converted : hub.files;
+  if (id !== 'datasets/some/data') {
+    refuse(response, 401, 'RepoNotFound');
+    return;
+  }
+  const from = Number(query.get('cursor') ?? 0);
+  const entries = [...files].map(([name, { length }]) => ({ type: 'file', path: name, size: length }));
+  const folder = { type: 'directory', path: 'folder.csv', size: 0 };
+  const next = `<${hub.endpoint}/${place}?recursive=true&cursor=${from + pageSize}>; rel="next"`;
+  response
+    .writeHead(200, {
+      'Content-Type': 'application/json',
+      ...(from + pageSize < files.size && { Link: next }),
+    })
+    .end(JSON.stringify([folder, ...entries.slice(from, from + pageSize)]));
+}
+
+function answer(
+  hub: LocalHub,
+  { path: place, query, method, range }: HubRequest,
+  response: ServerResponse,
+): void {
+  if (place.startsWith('api/')) {
+    list(hub, place, query, response);
+    return;
+  }
+  const [, id, revision = '', name = ''] = /^(.+)\/resolve\/([^/]+)\/(.+)$/.exec(place) ?? [];
+  const isConverted = revision === convertedCommit || revision === 'refs%2Fconvert%2Fparquet';
+  const at = isConverted ? convertedCommit : revision === 'main' ? hub.commit : revision;
+  const bytes = (isConverted ? hub.converted : hub.files).get(decodeURIComponent(name));
+  if (id !== 'some/model' && id !== 'datasets/some/data') refuse(response, 401, 'RepoNotFound');
+  else if (isConverted ? hub.converted.size === 0 : at !== commit && at !== hub.commit)
+    refuse(response, 404, 'RevisionNotFound');
   else if (!bytes) refuse(response, 404, 'EntryNotFound', { 'X-Repo-Commit': at });
   else if (isLarge(name))
     response

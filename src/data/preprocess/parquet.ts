@@ -11,6 +11,8 @@ import { InputError } from '../../errors.js';
 
 /** Bytes of the columns of a row group, all of which are in memory at once. */
 const largestRowGroup = 2 ** 30;
+/** Each is an object; repeated values take no bytes. */
+const mostRows = 2 ** 23;
 
 /** A file of parquet, of which row groups are read. */
 export interface ParquetFile {
@@ -62,6 +64,10 @@ export async function openParquet(path: string): Promise<ParquetFile> {
       if (bytes > largestRowGroup)
         throw new InputError(
           `${path}: row group ${index}: expected at most ${largestRowGroup} bytes of text, found ${bytes}; write it with smaller row groups`,
+        );
+      if (num_rows > mostRows)
+        throw new InputError(
+          `${path}: row group ${index}: expected at most ${mostRows} rows, found ${num_rows}; write it with smaller row groups`,
         );
       requireInFile(path, file.byteLength, index, wanted);
       return parquetReadObjects({
