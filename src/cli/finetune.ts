@@ -10,7 +10,7 @@ import { addTaskFlags, argumentsOf, printResults, type TaskFlags } from './task-
 
 interface Flags extends TaskFlags {
   readonly outputDir: string;
-  readonly trainFile: readonly string[];
+  readonly trainFile?: readonly string[];
   readonly classWeights?: string;
   readonly loadBestModelAtEnd: boolean;
 }
@@ -23,10 +23,7 @@ export function finetuneCommand(): Command {
     'finetune --task masked-lm --model my-model --train-file novel.txt --output-dir my-novel-model --resume-from-checkpoint',
   ]);
   return addTaskFlags(finetune)
-    .requiredOption(
-      '--train-file <file...>',
-      'what to learn from: .json, .jsonl, .csv, .tsv, .parquet, .conll, .txt',
-    )
+    .option('--train-file <file...>', 'what to learn from: .json, .jsonl, .csv, .tsv, .parquet, .conll, .txt')
     .requiredOption('--output-dir <folder>', 'where the model, its checkpoints and results go')
     .option('--overwrite-output-dir', 'use a folder that is not empty')
     .option('--resume-from-checkpoint [folder]', 'go on from a checkpoint (default: the newest)')
@@ -118,7 +115,7 @@ async function runFinetune(flags: Flags): Promise<void> {
   try {
     const results = await finetune({
       ...(argumentsOf(others) as unknown as FinetuneOptions),
-      train: trainFile,
+      ...(trainFile && { train: trainFile }),
       ...(classWeights !== undefined && { class_weights: weightsOf(classWeights) }),
       ...(!loadBestModelAtEnd && { load_best_model_at_end: false }),
       ...(Object.keys(lora).length > 0 && { lora: loraOf(lora) }),

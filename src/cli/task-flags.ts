@@ -19,6 +19,9 @@ export const addTaskFlags = (command: Command): Command =>
       new Option('--task <name>', 'what the model is to do').choices(taskNames).makeOptionMandatory(),
     )
     .requiredOption('--model <model>', 'a model folder, or the name of a model on the hub')
+    .option('--dataset-name <name>', 'a data set of the hub, owner/name, where no files are given')
+    .option('--dataset-config-name <name>', 'its configuration')
+    .option('--dataset-revision <name>', 'its branch, tag or commit')
     .option('--validation-file <file...>', 'what to evaluate on')
     .option('--test-file <file...>', 'what to predict')
     .option('--columns <name=column...>', 'columns with other names: text=review label=stars')

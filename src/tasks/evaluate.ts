@@ -3,9 +3,10 @@ import { defaultOptimizer } from '../train/optimizer.js';
 import { resolveChunks } from '../train/mesh-options.js';
 import { declaredParameters } from '../train/parameters.js';
 import { taskBlocks } from '../model/task-blocks.js';
-import { exportedModel, readEvaluations, taskOptions } from './finetune.js';
+import { exportedModel, taskOptions } from './finetune.js';
 import type { TaskRunOptions } from './finetune-options.js';
 import { prepareTask } from './prepare-task.js';
+import { readData } from './read-data.js';
 import { evaluationResults, writeEvaluations, type TaskResults } from './results.js';
 import { onTaskRanks, type TaskRanks } from './run-task.js';
 import { taskOf } from './tasks.js';
@@ -25,7 +26,7 @@ async function evaluateOn(
 ): Promise<TaskResults> {
   const { model, output_dir: output } = options;
   const onEvent = leads ? options.onEvent : undefined;
-  const evaluations = await readEvaluations(options);
+  const { evaluations } = await readData(options, false);
   if (Object.keys(evaluations).length === 0)
     throw new InputError('evaluate: expected a validation or a test file, found none');
   const prepared = await prepareTask(

@@ -14,6 +14,11 @@ export interface TaskRunOptions extends Partial<Omit<TaskOptions, 'seed' | 'clas
   readonly task: TaskName;
   /** A model folder, or the name of a model on the hub. */
   readonly model: string;
+  /** A data set of the hub, where no files or rows are given. */
+  readonly dataset_name?: string;
+  readonly dataset_config_name?: string;
+  /** A branch, tag or commit. */
+  readonly dataset_revision?: string;
   readonly validation?: DataSource;
   readonly test?: DataSource;
   /** The columns that are read, where they have other names. */
@@ -35,7 +40,7 @@ export interface TaskRunOptions extends Partial<Omit<TaskOptions, 'seed' | 'clas
 
 /** transformers' names, and what the task takes. */
 export interface FinetuneOptions extends TaskRunOptions, TrainingArguments {
-  readonly train: DataSource;
+  readonly train?: DataSource;
   /** Where the model, checkpoints and results go. */
   readonly output_dir: string;
   readonly overwrite_output_dir?: boolean;

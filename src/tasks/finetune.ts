@@ -9,10 +9,10 @@ import { declaredParameters } from '../train/parameters.js';
 import type { FinetuneOptions, TaskRunOptions } from './finetune-options.js';
 import { adapterFile, adapterPrefix } from './adapter.js';
 import { prepareTask, type PreparedTask } from './prepare-task.js';
-import { readSource } from './read-data.js';
+import { readData } from './read-data.js';
 import { onTaskRanks, type TaskRanks } from './run-task.js';
 import { writeResults, type TaskResults } from './results.js';
-import type { Rows, Split, TaskOptions } from './task.js';
+import type { Split, TaskOptions } from './task.js';
 import { taskOf } from './tasks.js';
 import { learningRateScales, trainedNames } from './trained-parameters.js';
 
@@ -45,20 +45,16 @@ async function finetuneOn(
   const onEvent = leads ? options.onEvent : undefined;
   const task = taskOf(options.task);
   const resumed = await share(() => findResumed(options));
-  const train = await readSource(options.train, 'train', options.max_train_samples);
-  const evaluations = await readEvaluations(options);
-  const prepared = await prepareTask(
-    task,
-    { train, evaluations },
-    {
-      ...{ model, mesh },
-      columns: options.columns ?? {},
-      options: { ...taskOptions(options), seed: options.seed ?? 42 },
-      isRegression: options.regression ?? false,
-      ...(options.lora && { lora: options.lora }),
-      config: options.config ?? {},
-    },
-  );
+  const data = await readData(options, true);
+  const { evaluations } = data;
+  const prepared = await prepareTask(task, data, {
+    ...{ model, mesh },
+    columns: options.columns ?? {},
+    options: { ...taskOptions(options), seed: options.seed ?? 42 },
+    isRegression: options.regression ?? false,
+    ...(options.lora && { lora: options.lora }),
+    config: options.config ?? {},
+  });
   const weights = classWeights(options, prepared.train!, prepared.context.labels.names.length);
   const context = {
     ...prepared.context,
@@ -137,18 +133,6 @@ export const exportedModel = (
   lora
     ? { file: adapterFile, prefix: adapterPrefix, names: trained, files }
     : { file: 'model.safetensors', prefix: '', names: new Set(names), files };
-
-export async function readEvaluations({
-  validation,
-  test,
-  max_eval_samples,
-  max_predict_samples,
-}: TaskRunOptions): Promise<Readonly<Record<string, Rows>>> {
-  return {
-    ...(validation && { eval: await readSource(validation, 'validation', max_eval_samples) }),
-    ...(test && { predict: await readSource(test, 'test', max_predict_samples) }),
-  };
-}
 
 const optionNames = [
   'max_seq_length',

@@ -6,11 +6,11 @@ import type { TaskClass } from '../model/task-blocks.js';
 import type { AnyTokenizer } from '../text/tokenizer-json.js';
 import type { Batch } from '../train/chain.js';
 import type { EvaluatedBatch, Metrics } from '../train/fine-tuning/workload.js';
+import type { Row } from './data/row.js';
 import type { Features } from './features.js';
 import type { GlueTask } from './metrics/glue.js';
 
-/** A row of a data set. */
-export type Row = Readonly<Record<string, unknown>>;
+export type { Row } from './data/row.js';
 
 /** Rows, and what they are called in errors: `train.csv: row 3`. */
 export interface Rows {
