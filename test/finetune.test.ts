@@ -4,6 +4,7 @@ import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { FinetuneOptions, TaskEvent } from '../src/index.js';
 import { difference, fixture, readTensors } from './support/fixture.js';
+import { localHub } from './support/local-hub.js';
 import { built } from './support/package.js';
 import { megatronBert, temporaryFolder, writeChapters } from './support/workspace.js';
 
@@ -348,6 +349,65 @@ describe('bad input is named, and nothing is written', () => {
       { task: 'token-classification', train: [{ tokens: ['Call', 'me'], tags: ['O'] }] },
       /^train: row 1: tags: expected 2, one for each word, found 1$/,
     );
+  });
+});
+
+describe('a data set of the hub', () => {
+  const hub = localHub();
+  const card = `---
+dataset_info:
+  features:
+  - name: text
+    dtype: string
+  - name: label
+    dtype:
+      class_label:
+        names:
+          '0': short
+          '1': long
+---
+`;
+
+  test('is downloaded once, and its classes have their names', async () => {
+    const split = (part: typeof rows) =>
+      Buffer.from(
+        part
+          .map(({ text, label }) => `${JSON.stringify({ text, label: label === 'long' ? 1 : 0 })}\n`)
+          .join(''),
+      );
+    hub.files.set('README.md', Buffer.from(card));
+    hub.files.set('train.jsonl', split(rows.slice(0, 40)));
+    hub.files.set('validation.jsonl', split(rows.slice(80)));
+    const trained = await built.finetune({
+      dataset_name: 'some/data',
+      max_steps: 2,
+      task: 'sequence-classification',
+      model: model('model'),
+      output_dir: path.join(folder, 'from-hub'),
+      max_seq_length: 64,
+    });
+    expect(trained.train_samples).toBe(40);
+    expect(trained.eval_samples).toBe(rows.length - 80);
+    const config = JSON.parse(readFileSync(path.join(folder, 'from-hub', 'config.json'), 'utf8')) as object;
+    expect(config).toMatchObject({ id2label: { 0: 'long', 1: 'short' } });
+    expect(hub.gets('train.jsonl')).toHaveLength(1);
+  });
+
+  test('that is not there, or a hub that fails, is named, and nothing is written', async () => {
+    const given = {
+      task: 'sequence-classification',
+      model: model('model'),
+      output_dir: path.join(folder, 'refused'),
+    } as const;
+    await expect(built.finetune({ ...given, dataset_name: 'some/other' })).rejects.toThrow(/some\/other/);
+    hub.instead = (_, response) => {
+      response.writeHead(503).end();
+      return true;
+    };
+    await expect(
+      built.finetune({ ...given, dataset_name: 'some/data', dataset_revision: 'next' }),
+    ).rejects.toThrow(/503/);
+    expect(existsSync(path.join(folder, 'refused'))).toBe(false);
   });
 });
 
