@@ -72,7 +72,7 @@ export {
   type PreprocessedDataset,
   type PreprocessSummary,
 } from './data/preprocess/preprocess.js';
-export { evaluate } from './tasks/evaluate.js';
+export { evaluate, type EvaluateOptions } from './tasks/evaluate.js';
 export { finetune, FinetuningStopped } from './tasks/finetune.js';
 export type { DataSource, FinetuneOptions, TaskEvent, TaskRunOptions } from './tasks/finetune-options.js';
 export type { TaskResults } from './tasks/results.js';

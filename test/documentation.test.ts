@@ -92,6 +92,7 @@ function writeRows(): void {
     'questions.json': JSON.stringify({ data: [{ title: '', paragraphs: [{ context, qas: [question] }] }] }),
     'choices.jsonl': lines([{ context, choices: ['They rowed.', 'It was noon.'], label: 0 }]),
     'novel.txt': `${context}\n`.repeat(20),
+    'wiki.test.tokens': ` = Whale = \n \n ${context} \n`.repeat(3),
   };
   for (const [name, text] of Object.entries(files)) writeFileSync(path.join(folder, name), text);
 }

@@ -98,6 +98,7 @@ export function finetuneCommand(): Command {
       nonNegativeNumber,
     )
     .action(async (flags: Flags) => {
+      if (flags.task === undefined) throw new InputError('finetune: expected --task, found none');
       await runFinetune(flags);
     });
 }

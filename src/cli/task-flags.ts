@@ -8,16 +8,14 @@ import { taskNames } from '../tasks/tasks.js';
 import { nonNegativeNumber, positiveInteger } from './options.js';
 
 export interface TaskFlags {
-  readonly task: string;
+  readonly task?: string;
   readonly model: string;
   readonly json?: true;
 }
 
 export const addTaskFlags = (command: Command): Command =>
   command
-    .addOption(
-      new Option('--task <name>', 'what the model is to do').choices(taskNames).makeOptionMandatory(),
-    )
+    .addOption(new Option('--task <name>', 'what the model is to do').choices(taskNames))
     .requiredOption('--model <model>', 'a model folder, or the name of a model on the hub')
     .option('--dataset-name <name>', 'a data set of the hub, owner/name, where no files are given')
     .option('--dataset-config-name <name>', 'its configuration')

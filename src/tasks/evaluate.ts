@@ -3,6 +3,7 @@ import { defaultOptimizer } from '../train/optimizer.js';
 import { resolveChunks } from '../train/mesh-options.js';
 import { declaredParameters } from '../train/parameters.js';
 import { taskBlocks } from '../model/task-blocks.js';
+import { benchmarks, type BenchmarkName } from './benchmarks/benchmarks.js';
 import { exportedModel, taskOptions } from './finetune.js';
 import type { TaskRunOptions } from './finetune-options.js';
 import { prepareTask } from './prepare-task.js';
@@ -17,20 +18,30 @@ import { trainedNames } from './trained-parameters.js';
  *
  * @throws InputError for data or a model that cannot be used
  */
-export const evaluate = (options: TaskRunOptions): Promise<TaskResults> =>
-  onTaskRanks(options, (ranks) => evaluateOn(ranks, options));
+export function evaluate(given: EvaluateOptions): Promise<TaskResults> {
+  const { benchmark } = given;
+  const options = benchmark
+    ? { ...benchmarks[benchmark].options, task: benchmarks[benchmark].task, ...given }
+    : given;
+  return onTaskRanks(options, (ranks) => evaluateOn(ranks, options));
+}
+
+/** A task, or a benchmark, which is one of some kind. */
+export type EvaluateOptions =
+  TaskRunOptions | (Omit<TaskRunOptions, 'task'> & { readonly benchmark: BenchmarkName });
 
 async function evaluateOn(
   { mesh, leads, share, run }: TaskRanks,
   options: TaskRunOptions,
 ): Promise<TaskResults> {
-  const { model, output_dir: output } = options;
+  const { model, output_dir: output, benchmark, task } = options;
+  const measured = (benchmark && benchmarks[benchmark].measuredAs) ?? task;
   const onEvent = leads ? options.onEvent : undefined;
   const { evaluations } = await readData(options, false);
   if (Object.keys(evaluations).length === 0)
     throw new InputError('evaluate: expected a validation or a test file, found none');
   const prepared = await prepareTask(
-    taskOf(options.task),
+    taskOf(measured),
     { evaluations },
     {
       ...{ model, mesh },
@@ -53,12 +64,13 @@ async function evaluateOn(
   ];
   const adapted = lora ? trainedNames(names, {}, config.num_hidden_layers, lora) : new Set<string>();
   const result = await run({
-    task: options.task,
+    task: measured,
     workload: {
       ...{ context, evaluations: prepared.evaluations },
       blocks: { ...(lora && { lora }) },
       trainBatchSize: 1,
-      evaluationBatchSize: options.per_device_eval_batch_size ?? 8,
+      // LAMBADA asks of each example whether all of it is right
+      evaluationBatchSize: measured === 'lambada' ? 1 : (options.per_device_eval_batch_size ?? 8),
     },
     fineTuning: {
       plan: noTraining,

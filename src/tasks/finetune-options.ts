@@ -2,6 +2,7 @@ import type { TransformerConfig } from '../model/config.js';
 import type { LoraOptions } from '../model/lora.js';
 import type { FineTuneEvent } from '../train/fine-tuning/fine-tune-rank.js';
 import type { TrainingArguments } from '../train/fine-tuning/arguments.js';
+import type { BenchmarkName } from './benchmarks/benchmarks.js';
 import type { ColumnMapping } from './columns.js';
 import type { Row, TaskOptions } from './task.js';
 import type { TaskName } from './tasks.js';
@@ -12,6 +13,8 @@ export type DataSource = string | readonly string[] | readonly Row[];
 /** What `evaluate` and `Trainer` have in common. */
 export interface TaskRunOptions extends Partial<Omit<TaskOptions, 'seed' | 'class_weights'>> {
   readonly task: TaskName;
+  /** Reads files as this benchmark has them. */
+  readonly benchmark?: BenchmarkName;
   /** A model folder, or the name of a model on the hub. */
   readonly model: string;
   /** A data set of the hub, where no files or rows are given. */

@@ -145,6 +145,9 @@ const optionNames = [
   'mlm_probability',
   'whole_word_mask',
   'line_by_line',
+  'choice_first',
+  'overlapping_eval',
+  'strict_lambada',
   'glue_task',
 ] as const satisfies readonly (keyof TaskOptions)[];
 

@@ -48,7 +48,10 @@ export const multipleChoice: Task<ChoiceExample> = {
       );
     const encoded = examples.flatMap(({ context, choices }) =>
       choices.map((choice) =>
-        tokenizer.encode(context, choice, { max_length: options.max_seq_length, truncation: true }),
+        tokenizer.encode(
+          ...(options.choice_first ? ([choice, context] as const) : ([context, choice] as const)),
+          { max_length: options.max_seq_length, truncation: true },
+        ),
       ),
     );
     return {

@@ -170,6 +170,9 @@ const defaultOptions = {
   mlm_probability: 0.15,
   whole_word_mask: false,
   line_by_line: false,
+  choice_first: false,
+  overlapping_eval: 32,
+  strict_lambada: false,
   seed: 42,
 };
 

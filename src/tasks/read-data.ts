@@ -1,5 +1,7 @@
 /** The rows of a task's data. */
 import { InputError } from '../errors.js';
+import { readAnyTokenizer } from '../text/tokenizer-files.js';
+import { benchmarks, type BenchmarkName } from './benchmarks/benchmarks.js';
 import type { ClassNames } from './data/card.js';
 import { readRows } from './data/rows.js';
 import { openSplits, type Splits } from './data/splits.js';
@@ -13,9 +15,11 @@ type DataOptions = TaskRunOptions & Pick<FinetuneOptions, 'train' | 'max_train_s
 export async function readData(options: DataOptions, trains: boolean): Promise<DataSplits> {
   const { dataset_name: dataset, train, validation, test } = options;
   const hub = dataset === undefined ? undefined : await openDataset(dataset, options);
+  const readFiles =
+    options.benchmark === undefined ? rowsOf : await benchmarkReader(options.benchmark, options);
   const find = async (name: string, given: DataSource | undefined, most: number | undefined) =>
     given
-      ? await readSource(given, name, most)
+      ? await readSource(given, name, most, readFiles)
       : hub?.names.includes(name)
         ? await readSplit(hub, name, most)
         : undefined;
@@ -30,7 +34,7 @@ export async function readData(options: DataOptions, trains: boolean): Promise<D
     (await find('validation_matched', undefined, max_eval_samples));
   const mismatched = await find('validation_mismatched', undefined, max_eval_samples);
   // the hub's test splits have no labels as a rule: they are given by files alone
-  const predicted = test && (await readSource(test, 'test', max_predict_samples));
+  const predicted = test && (await readSource(test, 'test', max_predict_samples, readFiles));
   return {
     ...(trained && { train: trained }),
     evaluations: {
@@ -52,16 +56,29 @@ const openDataset = (
   });
 
 /** @param most rows that are taken; all by default */
-async function readSource(source: DataSource, name: string, most = Infinity): Promise<Rows> {
+async function readSource(
+  source: DataSource,
+  name: string,
+  most = Infinity,
+  readFiles: (files: readonly string[]) => AsyncIterable<Row>,
+): Promise<Rows> {
   if (typeof source !== 'string' && source.length > 0 && typeof source[0] !== 'string')
     return { source: name, rows: (source as readonly Row[]).slice(0, most) };
   const files = [source].flat() as string[];
   if (files.length === 0) throw new InputError(`${name}: expected a file or rows, found none`);
-  return { source: files.join(', '), rows: await taken(rowsOf(files), most) };
+  return { source: files.join(', '), rows: await taken(readFiles(files), most) };
 }
 
 async function* rowsOf(files: readonly string[]): AsyncGenerator<Row> {
   for (const file of files) yield* readRows(file);
+}
+
+async function benchmarkReader(name: BenchmarkName, { model, onEvent }: TaskRunOptions) {
+  const tokenizer = await readAnyTokenizer(model);
+  const warn = (message: string) => onEvent?.({ kind: 'warning', message });
+  return async function* (files: readonly string[]): AsyncGenerator<Row> {
+    for (const file of files) yield* await benchmarks[name].read(file, { tokenizer, warn });
+  };
 }
 
 async function readSplit(splits: Splits, name: string, most = Infinity): Promise<Rows> {

@@ -9,12 +9,12 @@ import {
   type FineTuneTask,
 } from '../train/fine-tuning/fine-tune-rank.js';
 import type { Predictions } from './task.js';
-import { taskOf, type TaskName } from './tasks.js';
+import { taskOf, type MeasuredTask } from './tasks.js';
 import { createWorkload, type WorkloadOptions } from './workload.js';
 
 /** All that a rank is told; plain data. */
 export interface RankTask {
-  readonly task: TaskName;
+  readonly task: MeasuredTask;
   readonly workload: WorkloadOptions;
   readonly fineTuning: FineTuneTask;
   /** Threads that each rank computes with. */

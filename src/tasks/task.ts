@@ -42,6 +42,12 @@ export interface TaskOptions {
   readonly mlm_probability: number;
   /** Masks all pieces of a word or none. */
   readonly whole_word_mask: boolean;
+  /** Whether a choice comes before its context, as Megatron-LM has it for RACE. */
+  readonly choice_first: boolean;
+  /** Tokens from one window of WikiText-103 to the next. */
+  readonly overlapping_eval: number;
+  /** Whether all of LAMBADA's last word counts, or its last token. */
+  readonly strict_lambada: boolean;
   /** Each row is a text by itself, and none is joined with others. */
   readonly line_by_line: boolean;
   /** What each class counts in the loss, by its number. */

@@ -1,3 +1,4 @@
+import { lambada, wikitext103 } from './benchmarks/language.js';
 import { causalLanguageModelling, maskedLanguageModelling } from './language-modelling.js';
 import { multipleChoice } from './multiple-choice.js';
 import { questionAnswering } from './question-answering.js';
@@ -15,14 +16,19 @@ export const taskNames = [
 ] as const;
 export type TaskName = (typeof taskNames)[number];
 
-const byName: Readonly<Record<TaskName, unknown>> = {
+/** Besides, what can only be measured. */
+export type MeasuredTask = TaskName | 'wikitext103' | 'lambada';
+
+const byName: Readonly<Record<MeasuredTask, unknown>> = {
   'sequence-classification': sequenceClassification,
   'token-classification': tokenClassification,
   'question-answering': questionAnswering,
   'multiple-choice': multipleChoice,
   'masked-lm': maskedLanguageModelling,
   'causal-lm': causalLanguageModelling,
+  wikitext103,
+  lambada,
 };
 
 /** Its examples are what it has made of rows itself. */
-export const taskOf = (name: TaskName) => byName[name] as Task;
+export const taskOf = (name: MeasuredTask) => byName[name] as Task;
