@@ -1,5 +1,6 @@
 /** The rows of a task's data. */
 import { InputError } from '../errors.js';
+import { predictPrefix } from '../train/fine-tuning/workload.js';
 import { readAnyTokenizer } from '../text/tokenizer-files.js';
 import { benchmarks, type BenchmarkName } from './benchmarks/benchmarks.js';
 import type { ClassNames } from './data/card.js';
@@ -40,7 +41,7 @@ export async function readData(options: DataOptions, trains: boolean): Promise<D
     evaluations: {
       ...(evaluated && { eval: evaluated }),
       ...(mismatched && { eval_mm: mismatched }),
-      ...(predicted && { predict: predicted }),
+      ...(predicted && { [predictPrefix]: predicted }),
     },
   };
 }

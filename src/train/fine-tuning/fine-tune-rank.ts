@@ -26,10 +26,7 @@ import {
 import { evaluateExamples } from './evaluate.js';
 import { epochOrder, stepExamples, type SamplingOptions } from './sampling.js';
 import { initialState, readState, stateName, type LoggedNumbers, type TrainerState } from './state.js';
-import type { EvaluatedBatch, Metrics, Workload } from './workload.js';
-
-/** When something is done: every so many steps. */
-export type Interval = number;
+import { predictPrefix, type EvaluatedBatch, type Metrics, type Workload } from './workload.js';
 
 /** How a model is trained; plain data. */
 export interface TrainingPlan {
@@ -92,14 +89,14 @@ export interface FineTuned {
   >;
 }
 
-export interface TrainedParts {
+interface TrainedParts {
   readonly engine: Engine;
   readonly ranks: Ranks;
   readonly workload: Workload;
 }
 
 /** Opens a trainer and reads the model's weights into it. */
-export async function openFineTuning(
+async function openFineTuning(
   { plan, weights, trained, learningRateScales, model, adapter }: FineTuneTask,
   { engine, ranks, workload }: TrainedParts,
   completed?: Progress,
@@ -170,10 +167,9 @@ export async function fineTuneRank(
     state.log_history.push(entry);
     tell({ kind: 'log', step: state.global_step, values: entry });
   };
-  const evaluate = () => evaluateAll(trainer, parts, tell);
   /** Every rank learns whether the run is to end. */
   const evaluateAndCompare = async (): Promise<boolean> => {
-    const all = await evaluate();
+    const all = await evaluateAll(trainer, parts, tell, (prefix) => prefix !== predictPrefix);
     const metrics = Object.assign({}, ...Object.values(all).map((one) => one.metrics)) as Metrics;
     if (isReporter) {
       log(metrics);
@@ -192,7 +188,7 @@ export async function fineTuneRank(
   };
 
   const started = performance.now();
-  let isStopped = false;
+  let isStopped = state.patience_counter >= plan.patience;
   let savedAt = state.global_step;
   while (state.global_step < maxSteps && !isStopped) {
     const epoch = Math.floor(state.global_step / stepsPerEpoch);
@@ -235,7 +231,7 @@ export async function fineTuneRank(
   const seconds = secondsSince(started);
   const { best_model_checkpoint: best } = state;
   if (plan.best?.isLoaded && best !== null && savedAt > 0) await readModel(best, checkpointed);
-  const evaluations = await evaluate();
+  const evaluations = await evaluateAll(trainer, parts, tell);
   await writeModel(output, checkpointed);
   await groups.world.barrier();
   return { state, isComplete: true, seconds, evaluations };
@@ -261,10 +257,12 @@ async function evaluateAll(
   trainer: Trainer,
   { ranks, workload }: TrainedParts,
   report: (event: FineTuneEvent) => void,
+  isWanted: (prefix: string) => boolean = () => true,
 ): Promise<FineTuned['evaluations']> {
   const isReporter = isDeepStrictEqual(ranks.place, reporterOf(ranks.mesh));
   const all: Record<string, FineTuned['evaluations'][string]> = {};
   for (const [prefix, examples] of Object.entries(workload.evaluations)) {
+    if (!isWanted(prefix)) continue;
     const started = performance.now();
     const evaluated = await evaluateExamples(trainer, examples, ranks, (done, of) => {
       if (isReporter) report({ kind: 'evaluating', done, of });

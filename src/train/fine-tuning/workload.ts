@@ -42,6 +42,9 @@ export interface EvaluationExamples {
   readonly metrics: (evaluated: readonly EvaluatedBatch[]) => Metrics;
 }
 
+/** Of what is predicted at the end of a run, and not looked at on the way. */
+export const predictPrefix = 'predict';
+
 export interface Workload {
   /** Of the largest batches. */
   readonly largest: BatchLayout;
