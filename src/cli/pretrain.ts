@@ -1,9 +1,9 @@
 import { Option, type Command } from 'commander';
-import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { openDashboard } from '../dashboard/server.js';
 import { meshSize, rankAt, reporterOf } from '../parallel/mesh.js';
 import { rankFromEnvironment } from '../parallel/mpi/environment.js';
+import { threadsOfRank } from '../parallel/threads.js';
 import { resolveMesh } from '../train/mesh-options.js';
 import { pretrain } from '../train/pretrain.js';
 import type { PretrainOptions, PretrainProgress } from '../train/pretrain-options.js';
@@ -210,7 +210,7 @@ export function pretrainCommand(): Command {
       const signals = stopOnSignals();
       const shown = showProgress(logInterval);
       const summary = await pretrain({
-        threads: Math.max(1, Math.floor(availableParallelism() / ranksOfHost)),
+        threads: threadsOfRank(ranksOfHost),
         ...options,
         beta1: options.adamBeta1,
         beta2: options.adamBeta2,

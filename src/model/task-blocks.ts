@@ -38,16 +38,7 @@ export interface TaskBlockOptions {
   readonly lora?: LoraOptions;
 }
 
-export const taskClasses = [
-  'MegatronBertForSequenceClassification',
-  'MegatronBertForTokenClassification',
-  'MegatronBertForQuestionAnswering',
-  'MegatronBertForMultipleChoice',
-  'MegatronBertForMaskedLM',
-  'MegatronBertForCausalLM',
-  'GPT2LMHeadModel',
-] as const;
-export type TaskClass = (typeof taskClasses)[number];
+export type TaskClass = keyof typeof heads | 'GPT2LMHeadModel';
 
 /**
  * The blocks of a class. All take int32 `input_ids`, `token_type_ids`, `attention_mask` and `position_ids` [batch, sequence], and
@@ -202,11 +193,11 @@ const causalLm: Head = (config, options) =>
     return { loss: words.loss, lm_count: words.count, lm_correct: words.correct };
   });
 
-const heads: Readonly<Record<Exclude<TaskClass, 'GPT2LMHeadModel'>, Head>> = {
+const heads = {
   MegatronBertForSequenceClassification: sequenceClassification,
   MegatronBertForTokenClassification: tokenClassification,
   MegatronBertForQuestionAnswering: questionAnswering,
   MegatronBertForMultipleChoice: multipleChoice,
   MegatronBertForMaskedLM: maskedLm,
   MegatronBertForCausalLM: causalLm,
-};
+} satisfies Readonly<Record<string, Head>>;

@@ -19,6 +19,13 @@ export const tensorParallel = (
   sharesRows: sequenceParallel && mesh.tensor > 1,
 });
 
+/** Whether it is so on any rank: ranks look at different moments, and must do the same. */
+export async function isOnAnyRank(is: boolean, world: Communicator): Promise<boolean> {
+  const all = Float32Array.of(is ? 1 : 0);
+  await world.allReduce(all, 'max');
+  return all[0] === 1;
+}
+
 /** One rank that is all there is. */
 export const singleRanks: Ranks = {
   mesh: { tensor: 1, pipeline: 1, data: 1 },

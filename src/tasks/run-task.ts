@@ -1,11 +1,11 @@
 /** A task's ranks: threads of this process, or the processes that a launcher of MPI started, of which this is one. */
-import { availableParallelism } from 'node:os';
 import { launchRanks } from '../parallel/launch.js';
 import { meshSize, rankAt, reporterOf, type Mesh } from '../parallel/mesh.js';
 import { rankFromEnvironment } from '../parallel/mpi/environment.js';
 import { runMpiRank } from '../parallel/mpi/rank.js';
 import { shareObject } from '../parallel/objects.js';
 import type { Ranks } from '../parallel/ranks.js';
+import { threadsOfRank } from '../parallel/threads.js';
 import { resolveMesh } from '../train/mesh-options.js';
 import type { FineTuneEvent } from '../train/fine-tuning/fine-tune-rank.js';
 import type { TaskRunOptions } from './finetune-options.js';
@@ -52,8 +52,7 @@ const meshOf = (options: TaskRunOptions, processes?: number): Mesh => {
   );
 };
 
-const threadsOf = ({ threads }: TaskRunOptions, ranks: number) =>
-  threads ?? Math.max(1, Math.floor(availableParallelism() / ranks));
+const threadsOf = ({ threads }: TaskRunOptions, ranks: number) => threads ?? threadsOfRank(ranks);
 
 function onThreads(mesh: Mesh, options: TaskRunOptions): TaskRanks {
   const { onEvent, signal } = options;

@@ -8,7 +8,7 @@ import { hiddenInput } from '../model/blocks.js';
 import type { TransformerConfig } from '../model/config.js';
 import type { Communicator } from '../parallel/communicator.js';
 import { reporterOf } from '../parallel/mesh.js';
-import { tensorParallel, type Ranks } from '../parallel/ranks.js';
+import { isOnAnyRank, tensorParallel, type Ranks } from '../parallel/ranks.js';
 import { evaluateBatches } from './evaluation.js';
 import type { Evaluation, EvaluationEvent, StepEvent } from './events.js';
 import { writeWeights } from './export.js';
@@ -258,10 +258,7 @@ async function openTrainer(
   return trainer;
 }
 
-/** Ranks look at different moments, and must stop after the same iteration. */
-async function anyRankStops({ stop, exitTime }: PretrainTask, world: Communicator): Promise<boolean> {
+function anyRankStops({ stop, exitTime }: PretrainTask, world: Communicator): Promise<boolean> {
   const isTold = Atomics.load(new Int32Array(stop), 0) !== 0;
-  const stops = Float32Array.of(isTold || Date.now() >= exitTime ? 1 : 0);
-  await world.allReduce(stops, 'max');
-  return stops[0] === 1;
+  return isOnAnyRank(isTold || Date.now() >= exitTime, world);
 }

@@ -1,8 +1,8 @@
 /** Ranks that are processes of MPI: the first asks, and the others serve it. */
-import { availableParallelism } from 'node:os';
 import { groupsOf } from '../../parallel/mesh.js';
 import { rankFromEnvironment } from '../../parallel/mpi/environment.js';
 import { hearObject, receiveObject, sendObject, tellObject } from '../../parallel/objects.js';
+import { threadsOfRank } from '../../parallel/threads.js';
 import type { Ranks } from '../../parallel/ranks.js';
 import type { DividedModel, Division } from './division.js';
 import { openRankModel, type AnswerRequest } from './rank-model.js';
@@ -23,7 +23,7 @@ export async function openProcesses(
 ): Promise<AskedRanks> {
   const { world } = ranks.groups;
   const ranksOfHost = rankFromEnvironment(process.env)?.localSize ?? world.size;
-  const threads = given ?? Math.max(1, Math.floor(availableParallelism() / ranksOfHost));
+  const threads = given ?? threadsOfRank(ranksOfHost);
   const tell = (message: Message) => tellObject(message, world);
   await tell({ kind: 'open', model, threads });
   const answer = openRankModel(model, ranks, threads);

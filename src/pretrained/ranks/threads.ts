@@ -1,9 +1,9 @@
 /** Ranks that are threads of this process. */
 import { randomUUID } from 'node:crypto';
-import { availableParallelism } from 'node:os';
 import { BroadcastChannel } from 'node:worker_threads';
 import { launchRanks } from '../../parallel/launch.js';
 import { meshSize } from '../../parallel/mesh.js';
+import { threadsOfRank } from '../../parallel/threads.js';
 import type { DividedModel, Division } from './division.js';
 import type { RankThreadMessage, RankThreadTask } from './rank-thread.js';
 import type { AskedRanks, Tensors } from './requests.js';
@@ -21,7 +21,7 @@ export async function openThreads(
   { mesh, threads: given }: Division,
 ): Promise<AskedRanks> {
   const size = meshSize(mesh);
-  const threads = given ?? Math.max(1, Math.floor(availableParallelism() / size));
+  const threads = given ?? threadsOfRank(size);
   const channel = new BroadcastChannel(`megatron-bert-${randomUUID()}`);
   const pending: Pending[] = [];
   let failure: Error | undefined;

@@ -5,7 +5,7 @@ import type { Engine } from '../../engine/engine.js';
 import { InputError } from '../../errors.js';
 import { rankAt, reporterOf } from '../../parallel/mesh.js';
 import { shareObject } from '../../parallel/objects.js';
-import type { Ranks } from '../../parallel/ranks.js';
+import { isOnAnyRank, type Ranks } from '../../parallel/ranks.js';
 import { isWriter } from '../export.js';
 import { loadParameters, type LoadedWeights } from '../loaded-weights.js';
 import type { OptimizerOptions } from '../optimizer.js';
@@ -15,6 +15,7 @@ import type { LearningRateSchedule } from '../schedule.js';
 import { stagedParameters } from '../stages.js';
 import { createTrainer, type Progress, type Trainer } from '../trainer.js';
 import {
+  checkpointName,
   readModel,
   readOptimizer,
   rotateCheckpoints,
@@ -219,7 +220,7 @@ export async function fineTuneRank(
       }
       if (isDue(plan.evaluationSteps) || (isLast && plan.evaluationSteps < Infinity))
         isStopped = await evaluateAndCompare();
-      const isAsked = await anyRankStops(task.stop, ranks);
+      const isAsked = await isOnAnyRank(Atomics.load(new Int32Array(task.stop), 0) !== 0, groups.world);
       if (isDue(plan.saveSteps) || isAsked || ((isLast || isStopped) && plan.saveSteps < Infinity)) {
         await save();
         savedAt = state.global_step;
@@ -292,12 +293,5 @@ function compare(state: TrainerState, metrics: Metrics, plan: TrainingPlan, outp
   if (!(gain > 0)) return;
   state.best_metric = value;
   state.best_global_step = state.global_step;
-  state.best_model_checkpoint = path.join(output, `checkpoint-${state.global_step}`);
-}
-
-/** Ranks look at different moments, and must stop after the same step. */
-async function anyRankStops(stop: SharedArrayBuffer, { groups }: Ranks): Promise<boolean> {
-  const stops = Float32Array.of(Atomics.load(new Int32Array(stop), 0));
-  await groups.world.allReduce(stops, 'max');
-  return stops[0]! > 0;
+  state.best_model_checkpoint = path.join(output, checkpointName(state.global_step));
 }
