@@ -89,7 +89,7 @@ export default tseslint.config(
       'src/text/tokenizer-files.ts',
       'src/pretrained/{classes,auto-classes,node-host,verify}.ts',
       'src/pretrained/ranks/{open-ranks,processes,rank-model,rank-thread,threads}.ts',
-      'src/pretrained/{model-files,quantized-weights,save-pretrained,stored-weights,weight-values}.ts',
+      'src/pretrained/{adapter,merged-weights,model-files,quantized-weights,save-pretrained,stored-weights,weight-values}.ts',
       'src/engine/node.ts',
       'src/engine/onnx/{c-interface,library}.ts',
     ],

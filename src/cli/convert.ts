@@ -21,9 +21,10 @@ export function convertCommand(): Command {
       'convert my-model checkpoints --to megatron --tensor-model-parallel-size 4',
       'convert checkpoints/ others --to megatron --tensor-model-parallel-size 2 --pipeline-model-parallel-size 2',
       'convert folder-with-pytorch_model.bin folder-with-safetensors',
+      'convert my-lora-adapter my-model                          # merges it into the model that it adapts',
     ],
   )
-    .argument('<source>', 'a Megatron-LM checkpoint (folder, archive or file) or a model folder')
+    .argument('<source>', 'a Megatron-LM checkpoint (folder, archive or file), a model folder or an adapter')
     .argument('<destination>', 'the folder to make')
     .addOption(
       new Option('--to <layout>', 'whose layout to write')

@@ -10,6 +10,8 @@ import { allTensors } from '../checkpoint/megatron/write.js';
 import { areNested, makeFolder } from '../checkpoint/new-folder.js';
 import { elementsOf, tensorByteLength } from '../checkpoint/torch/tensor.js';
 import { InputError } from '../errors.js';
+import { adapterConfigName, openModel } from '../hub/open-model.js';
+import type { FindFile } from '../hub/repository.js';
 import { findWeights } from '../pretrained/stored-weights.js';
 import { dtypeOf, paddedVocabulary, withDtype, withVocabulary, wordsOf } from './adapt.js';
 import { rowsAsTransformers } from './as-transformers.js';
@@ -17,11 +19,13 @@ import { dtypeNames, type ConfigFields } from './config.js';
 import { wholeModelOf } from './from-transformers.js';
 import { writeMegatronFolder } from './megatron-folder.js';
 import type { ConvertOptions, ConvertSummary } from './options.js';
+import { mergeAdapterFolder } from './merge-adapter.js';
 import { rewriteFolder } from './rewrite-folder.js';
 import { writeTransformersFolder } from './transformers-folder.js';
 
 /**
- * Converts a Megatron-LM checkpoint (a folder, an archive, a file) or a model folder of transformers.
+ * Converts a Megatron-LM checkpoint (a folder, an archive, a file) or a model folder of transformers; an adapter of
+ * PEFT's is merged into the model that it adapts.
  *
  * @param destination a new folder: it is there when all of it is there
  * @throws InputError naming what is missing or cannot be converted; nothing is left behind then
@@ -58,6 +62,8 @@ async function openSource(source: string, options: ConvertOptions): Promise<Open
   const status = await stat(source).catch((error: unknown) => {
     throw new InputError(`${source}: cannot be opened: ${(error as Error).message}`, { cause: error });
   });
+  if (status.isDirectory() && (await exists(path.join(source, adapterConfigName))))
+    return openAdapter(source, options);
   const config = path.join(source, 'config.json');
   if (status.isDirectory() && (await exists(config)))
     return openFolder(source, await readJsonObject(config, largestConfig), options);
@@ -71,6 +77,23 @@ async function openSource(source: string, options: ConvertOptions): Promise<Open
     write: (folder) => writeModel(model, folder, options, source, notes),
     close,
   };
+}
+
+async function openAdapter(source: string, options: ConvertOptions): Promise<Opened> {
+  const find = await openModel(source);
+  const from = 'a LoRA adapter and the model that it adapts';
+  const close = () => Promise.resolve();
+  if (options.to !== 'megatron')
+    return { from, close, write: (folder) => mergeAdapterFolder(source, find, folder, options) };
+  return { from, close, write: await megatronWriter(source, find, options) };
+}
+
+async function megatronWriter(source: string, find: FindFile, options: ConvertOptions) {
+  const config = await find('config.json');
+  if (config === undefined) throw new InputError(`${source}: expected a config.json, found none`);
+  const fields = await readJsonObject(config, largestConfig);
+  const model = wholeModelOf(fields, await findWeights(find, source), source);
+  return (folder: string) => writeModel(model, folder, options, source, []);
 }
 
 async function openFolder(source: string, config: ConfigFields, options: ConvertOptions): Promise<Opened> {
@@ -88,12 +111,7 @@ async function openFolder(source: string, config: ConfigFields, options: Convert
         return { to: 'safetensors', model_type, dtype: [...dtypes].join(', '), ...rest };
       },
     };
-  const find = async (name: string) => {
-    const file = path.join(source, name);
-    return (await exists(file)) ? file : undefined;
-  };
-  const model = wholeModelOf(config, await findWeights(find, source), source);
-  return { from, close, write: (folder) => writeModel(model, folder, options, source, []) };
+  return { from, close, write: await megatronWriter(source, await openModel(source), options) };
 }
 
 async function writeModel(

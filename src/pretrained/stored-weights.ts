@@ -8,17 +8,29 @@ import { itemSize, readTensor, rowMajorPlace, tensorByteLength } from '../checkp
 import type { FloatWeight } from '../engine/engine.js';
 import { InputError } from '../errors.js';
 import type { FindFile } from '../hub/repository.js';
+import { adapterFile, readAdapter } from './adapter.js';
+import { mergeAdapter } from './merged-weights.js';
 import type { StoredWeight, StoredWeights } from './model-source.js';
 import { gatherShards, largestIndex, weightMapOf, weightType } from './weight-files.js';
 import { widened } from './widened.js';
 
 /**
- * Opens a model's weights, in the order in which transformers looks for them; only headers are read.
+ * Opens a model's weights, in the order in which transformers looks for them; only headers are read. An adapter is
+ * added to those of the model that it adapts.
  *
  * @param source named in errors
  * @throws InputError where there are none, or a file is not as its format wants it
  */
 export async function findWeights(find: FindFile, source: string): Promise<StoredWeights> {
+  const weights = await findWholeWeights(find, source);
+  const adapter = await readAdapter(find);
+  if (!adapter) return weights;
+  const file = await find(adapterFile);
+  if (file === undefined) throw new InputError(`${source}: expected ${adapterFile}, found none`);
+  return mergeAdapter(weights, await fileWeights(file, readSafetensorsFile), adapter.lora);
+}
+
+async function findWholeWeights(find: FindFile, source: string): Promise<StoredWeights> {
   for (const { name, read } of weightFiles) {
     const whole = await find(name);
     if (whole !== undefined) return fileWeights(whole, read);
@@ -44,17 +56,16 @@ type ReadTensors = (
 /** Of what is held in memory to the file: tied weights are twice. */
 const largestRatio = 2;
 
+const readSafetensorsFile: ReadTensors = async (file, use) => {
+  const { tensors, close } = await readSafetensors(file);
+  await close();
+  return use(
+    new Map([...tensors].map(([name, { dtype, shape, ...place }]) => [name, { dtype, shape, place }])),
+  );
+};
+
 const weightFiles: readonly { readonly name: string; readonly read: ReadTensors }[] = [
-  {
-    name: 'model.safetensors',
-    async read(file, use) {
-      const { tensors, close } = await readSafetensors(file);
-      await close();
-      return use(
-        new Map([...tensors].map(([name, { dtype, shape, ...place }]) => [name, { dtype, shape, place }])),
-      );
-    },
-  },
+  { name: 'model.safetensors', read: readSafetensorsFile },
   {
     name: 'pytorch_model.bin',
     async read(file, use) {

@@ -7,7 +7,7 @@ import { listCheckpoints, type ExportedModel } from '../train/fine-tuning/checkp
 import { resolveChunks } from '../train/mesh-options.js';
 import { declaredParameters } from '../train/parameters.js';
 import type { FinetuneOptions, TaskRunOptions } from './finetune-options.js';
-import { adapterFile, adapterPrefix } from './adapter.js';
+import { adapterFile, adapterPrefix } from '../pretrained/adapter.js';
 import { prepareTask, type PreparedTask } from './prepare-task.js';
 import { readData } from './read-data.js';
 import { onTaskRanks, type TaskRanks } from './run-task.js';

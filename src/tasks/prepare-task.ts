@@ -1,10 +1,11 @@
 /** All that is settled before a task's ranks begin: the model, its labels, features. */
 import { InputError } from '../errors.js';
-import { openModel } from '../hub/open-model.js';
+import { adapterConfigName, openModel } from '../hub/open-model.js';
 import { taskBlocks, type TaskClass } from '../model/task-blocks.js';
 import { checkTensorParallel, megatronBertConfig, type TransformerConfig } from '../model/config.js';
 import { gpt2Config } from '../model/gpt2-config.js';
 import type { Mesh } from '../parallel/mesh.js';
+import { adapterConfigJson, isSavedWithAdapter, readAdapter, resolveLora } from '../pretrained/adapter.js';
 import { configJson } from '../pretrained/save-pretrained.js';
 import { readAnyTokenizer } from '../text/tokenizer-files.js';
 import { tokenizerFiles, type AnyTokenizer } from '../text/tokenizer-json.js';
@@ -12,13 +13,6 @@ import { openWeights, readModelConfig } from '../train/weight-source.js';
 import { matchWeightSource } from '../train/loaded-weights.js';
 import { declaredParameters } from '../train/parameters.js';
 import type { LoraOptions } from '../model/lora.js';
-import {
-  adapterConfigJson,
-  adapterConfigName,
-  isSavedWithAdapter,
-  readAdapter,
-  resolveLora,
-} from './adapter.js';
 import { renameColumns, type ColumnMapping } from './columns.js';
 import type { LabelSet, Rows, Split, Task, TaskContext, TaskOptions, TokenIds } from './task.js';
 
@@ -71,12 +65,8 @@ export async function prepareTask(
     throw new InputError(`${model}: expected a model to adapt, found an adapter: merge it first`);
   const base = adapter?.base ?? model;
   const lora = adapter?.lora ?? (wanted && resolveLora(wanted));
-  // an adapter of this package knows its labels
-  const hasConfig = (await find('config.json')) !== undefined;
-  const found = hasConfig
-    ? await readModelConfig(find, model)
-    : await readModelConfig(await openModel(base), base);
-  const tokenizer = await readAnyTokenizer(base);
+  const found = await readModelConfig(find, model);
+  const tokenizer = await readAnyTokenizer(model);
   const named = (rows: Rows) => {
     if (rows.rows.length === 0) throw new InputError(`${rows.source}: expected at least one row, found none`);
     return renameColumns(rows, task.columns, columns);

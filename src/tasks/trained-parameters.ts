@@ -1,7 +1,7 @@
 /** Which parameters learn, and how fast. */
 import { InputError } from '../errors.js';
 import { isLoraParameter, isTarget, type LoraOptions } from '../model/lora.js';
-import { isSavedWithAdapter } from './adapter.js';
+import { isSavedWithAdapter } from '../pretrained/adapter.js';
 import type { FinetuneOptions } from './finetune-options.js';
 
 const layerOf = (name: string): number | undefined => {

@@ -1,11 +1,11 @@
 /** LoRA adapters in PEFT's format: `adapter_config.json` and `adapter_model.safetensors`. */
 import { largestConfig, readJsonObject } from '../checkpoint/json-file.js';
 import { InputError, shown } from '../errors.js';
+import { adapterConfigName, readBase } from '../hub/open-model.js';
 import type { FindFile } from '../hub/repository.js';
 import type { LoraOptions } from '../model/lora.js';
 import type { TaskClass } from '../model/task-blocks.js';
 
-export const adapterConfigName = 'adapter_config.json';
 export const adapterFile = 'adapter_model.safetensors';
 /** What PEFT has before the names of a model's parameters. */
 export const adapterPrefix = 'base_model.model.';
@@ -99,15 +99,11 @@ export async function readAdapter(find: FindFile): Promise<Adapter | undefined> 
     'layers_pattern',
   ])
     expect(name, [false, null]);
-  const { base_model_name_or_path: base, r, lora_alpha, lora_dropout = 0, target_modules } = fields;
-  if (typeof base !== 'string')
-    throw new InputError(
-      `${file}: base_model_name_or_path: expected the name of a model, found ${shown(base)}`,
-    );
+  const { r, lora_alpha, lora_dropout = 0, target_modules } = fields;
   if (!Array.isArray(target_modules) || !target_modules.every((name) => typeof name === 'string'))
     throw new InputError(`${file}: target_modules: expected a list of names, found ${shown(target_modules)}`);
   return {
-    base,
+    base: await readBase(file),
     lora: resolveLora({
       r: r as number,
       lora_alpha: lora_alpha as number,
