@@ -13,6 +13,7 @@ import { megatronBertConfig } from '../src/model/config.js';
 import { flattenParameters } from '../src/model/parameters.js';
 import { randomKey, randomUniform } from '../src/random.js';
 import { zip } from './hostile/zip.js';
+import { fixture, readJson } from './support/fixture.js';
 import { megatronBert, temporaryFolder } from './support/workspace.js';
 
 const moments = 30;
@@ -157,5 +158,75 @@ describe('download', () => {
     expect(readdirSync(place)).toEqual([name]);
     console.log(`download: ${ranges.length} of ${moments} runs went on from where another was killed`);
     expect(ranges.length).toBeGreaterThan(5);
+  });
+});
+
+describe('finetune', () => {
+  const place = path.join(folder, 'finetune');
+  const train = path.join(place, 'train.jsonl');
+  const rowsOf = (from: number, count: number) =>
+    Array.from({ length: count }, (_, i) => {
+      const number = from + i;
+      const text = `${number} whales, ${number % 7} boats and ${number % 3} captains`;
+      return `${JSON.stringify({ text, label: number % 3 === 0 ? 'calm' : 'storm' })}\n`;
+    }).join('');
+  beforeAll(() => {
+    mkdirSync(place);
+    writeFileSync(train, rowsOf(0, 96));
+    writeFileSync(path.join(place, 'validation.jsonl'), rowsOf(96, 16));
+  });
+
+  const to = (output: string, ...more: readonly string[]) => [
+    ...['finetune', '--task', 'sequence-classification', '--model', fixture('pipelines/models/model')],
+    ...['--train-file', train, '--validation-file', path.join(place, 'validation.jsonl')],
+    ...['--output-dir', output, '--max-steps', '40', '--learning-rate', '1e-3', '--threads', '1'],
+    ...['--max-seq-length', '32', '--eval-strategy', 'steps', '--eval-steps', '4', '--logging-steps', '3'],
+    ...['--save-strategy', 'steps', '--save-steps', '4', '--hidden-dropout-prob', '0.1', ...more],
+  ];
+  const isBegun = (output: string) =>
+    existsSync(output) && readdirSync(output).some((name) => name.startsWith('checkpoint-'));
+  const goOn = (output: string) =>
+    to(output, isBegun(output) ? '--resume-from-checkpoint' : '--overwrite-output-dir');
+  /** What a run leaves, but for folders and seconds. */
+  const left = (output: string) => {
+    const { log_history, best_metric, best_global_step } = readJson(
+      path.join(output, 'trainer_state.json'),
+    ) as Record<string, unknown>;
+    const files = ['model.safetensors', 'checkpoint-40/optimizer.safetensors', 'eval_results.txt'];
+    const sums = files.map((name) => sha256(readFileSync(path.join(output, name))));
+    return { sums, log_history, best_metric, best_global_step };
+  };
+
+  const kills = 12;
+  test(`killed at ${kills} moments, and resumed each time: the bits of a run that nobody killed`, async () => {
+    const whole = path.join(place, 'whole');
+    const started = performance.now();
+    await ended(start(to(whole)));
+    const duration = performance.now() - started;
+    const output = path.join(place, 'output');
+    let resumed = 0;
+    for (let i = 0; i < kills; i++) {
+      if (isBegun(output)) resumed++;
+      const child = start(goOn(output));
+      const timer = setTimeout(
+        () => child.kill('SIGKILL'),
+        duration * randomUniform(randomKey('fine-tuning'), i),
+      );
+      await ended(child);
+      clearTimeout(timer);
+    }
+    console.log(`finetune: ${resumed} of ${kills} runs went on from where another was killed`);
+    const { code } = await megatronBert(...goOn(output));
+    expect(code).toBe(0);
+    expect(left(output)).toEqual(left(whole));
+  });
+
+  test('goes on with nothing but the same examples and seed', async () => {
+    const output = path.join(place, 'whole');
+    const other = await megatronBert(...to(output, '--resume-from-checkpoint', '--seed', '7'));
+    expect(other.code).toBe(1);
+    expect(other.stderr).toMatch(/trainer_state\.json: seed: expected 42, as in the run so far, found 7/);
+    const fewer = await megatronBert(...to(output, '--resume-from-checkpoint', '--max-train-samples', '90'));
+    expect(fewer.stderr).toMatch(/examples: expected 96, as in the run so far, found 90/);
   });
 });

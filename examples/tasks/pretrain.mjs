@@ -38,23 +38,23 @@ for (const [name, texts] of Object.entries(documents))
 const tokenizer = path.join(run, 'tokenizer');
 if (!existsSync(tokenizer))
   megatronBert(['train-tokenizer', corpus, '--vocab-size', '8192', '--output', tokenizer]);
-megatronBert([
-  ...['pretrain', corpus, '--tokenizer', tokenizer, '--output', path.join(run, 'model')],
+// short sequences first: among few positions a small model soon finds the neighbours that tell a word
+const short = path.join(run, 'short');
+const pretrain = (output, options) =>
+  megatronBert([
+    ...['pretrain', corpus, '--tokenizer', tokenizer, '--output', output, ...options],
+    ...['--split', '99,1,0', '--warmup-fraction', '0.05', '--adam-beta2', '0.98'],
+    ...['--hidden-dropout', '0', '--attention-dropout', '0', ...more],
+  ]);
+pretrain(short, [
   ...['--num-layers', '2', '--hidden-size', '128', '--num-attention-heads', '2'],
-  ...['--sequence-length', '128', '--max-position-embeddings', '256', '--micro-batch-size', '16'],
-  ...[
-    '--split',
-    '99,1,0',
-    '--train-iterations',
-    '6000',
-    '--learning-rate',
-    '1e-3',
-    '--warmup-fraction',
-    '0.02',
-  ],
-  ...['--adam-beta2', '0.98', '--init-method-std', '0.055'],
-  ...['--hidden-dropout', '0', '--attention-dropout', '0'],
-  ...more,
+  ...['--max-position-embeddings', '256', '--init-method-std', '0.055'],
+  ...['--sequence-length', '32', '--micro-batch-size', '64', '--train-iterations', '14000'],
+  ...['--learning-rate', '1e-3'],
+]);
+pretrain(path.join(run, 'model'), [
+  ...['--load', short, '--sequence-length', '128', '--micro-batch-size', '16'],
+  ...['--train-iterations', '4000', '--learning-rate', '5e-4'],
 ]);
 
 function inGroups(texts, size) {

@@ -145,13 +145,19 @@ export async function fineTuneRank(
   const tell = (event: FineTuneEvent) => {
     if (isReporter) report(event);
   };
-  let state = task.resumed
-    ? await readState(path.join(task.resumed, stateName))
-    : initialState({
-        max_steps: maxSteps,
-        num_train_epochs: plan.epochs,
-        train_batch_size: sampling.microBatchSize,
-      });
+  const train = workload.train!;
+  const begun = initialState({
+    max_steps: maxSteps,
+    num_train_epochs: plan.epochs,
+    train_batch_size: sampling.microBatchSize,
+    sampled: {
+      examples: train.lengths.length,
+      tokens: Array.from(train.lengths).reduce((sum, length) => sum + length, 0),
+      batch_size: sampling.microBatchSize * sampling.microBatches,
+      ...{ strategy: sampling.strategy, seed: sampling.seed },
+    },
+  });
+  let state = task.resumed ? await readState(path.join(task.resumed, stateName), begun) : begun;
   const { trainer, checkpointed } = await openFineTuning(task, parts, {
     iterations: state.global_step,
     updates: state.global_step - state.skipped_steps,
@@ -161,7 +167,6 @@ export async function fineTuneRank(
     await readModel(task.resumed, checkpointed);
     await readOptimizer(task.resumed, checkpointed);
   }
-  const train = workload.train!;
 
   const log = (values: LoggedNumbers) => {
     const entry = { ...values, epoch: state.epoch, step: state.global_step };
@@ -249,7 +254,7 @@ export async function evaluateRank(
   const { trainer } = await openFineTuning(task, parts);
   const started = performance.now();
   const evaluations = await evaluateAll(trainer, parts, report);
-  const state = initialState({ max_steps: 0, num_train_epochs: 0, train_batch_size: 0 });
+  const state = initialState({ max_steps: 0, num_train_epochs: 0, train_batch_size: 0, sampled: null });
   return { state, isComplete: true, seconds: secondsSince(started), evaluations };
 }
 
