@@ -247,6 +247,22 @@ test('baselines', async () => {
   expect(table).toMatch(/^speeches {2}chance +validation +accuracy +25\.0 %$/m);
 });
 
+test('pretraining, and fine-tuning on the six tasks, as far as a few steps go', async () => {
+  const pretraining = ['--train-iterations', '2', '--evaluation-sequences', '8', '--threads', '1'];
+  await runExample('pretrain.mjs', data, ...pretraining);
+  const few = ['--max-train-samples', '40', '--max-eval-samples', '20', '--max-predict-samples', '20'];
+  await runExample('finetune.mjs', data, ...few, '--max-steps', '2', '--threads', '1');
+  const results = ['mail', 'brown', 'speeches', 'questions', 'novel-masked', 'novel-causal'].map((name) =>
+    readJson(path.join(data, `${name}-model`, 'all_results.json')),
+  ) as Record<string, number>[];
+  const measures = ['accuracy', 'accuracy', 'accuracy', 'f1', 'accuracy', 'accuracy'];
+  measures.forEach((measure, i) => {
+    expect(results[i]![`eval_${measure}`]).toBeGreaterThanOrEqual(0);
+  });
+  for (const name of ['novel-masked-before', 'novel-causal-before'])
+    expect(readJson(path.join(data, name, 'eval_results.json'))).toHaveProperty('perplexity');
+});
+
 test('what may follow two tokens has probability one together', async () => {
   const { trainTrigrams } = (await import(example('baselines/trigrams.mjs'))) as {
     trainTrigrams: (

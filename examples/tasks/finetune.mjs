@@ -1,79 +1,65 @@
-// Fine-tunes the small model of pretrain.mjs on six tasks (docs/tasks.md): node examples/tasks/finetune.mjs [FOLDER] [TASK ...]
+// Fine-tunes the small model of pretrain.mjs on six tasks (docs/tasks.md):
+// node examples/tasks/finetune.mjs [FOLDER] [TASK ...] [options of finetune]
 import path from 'node:path';
 import { megatronBert } from '../commands.mjs';
 
-const [run = path.join('runs', 'tasks'), ...chosen] = process.argv.slice(2);
+const [run = path.join('runs', 'tasks'), ...given] = process.argv.slice(2);
+const isOption = given
+  .map((word) => word.startsWith('--'))
+  .concat(true)
+  .indexOf(true);
+const [chosen, more] = [given.slice(0, isOption), given.slice(isOption)];
 const file = (...names) => path.join(run, ...names);
 const model = file('model');
-const files = (name, extension = 'jsonl') => [
-  ...['--train-file', file(name, `train.${extension}`)],
-  ...['--validation-file', file(name, `validation.${extension}`)],
-];
-const batches = ['--per-device-train-batch-size', '16', '--per-device-eval-batch-size', '32'];
-const grouped = ['--train-sampling-strategy', 'group_by_length', '--warmup-ratio', '0.1'];
+const words = (text) => text.trim().split(/\s+/);
 
+const batches = '--per-device-train-batch-size 16 --per-device-eval-batch-size 32 --warmup-ratio 0.1';
+const grouped = `${batches} --train-sampling-strategy group_by_length`;
 const runs = {
-  mail: [
-    ...['--task', 'sequence-classification', ...files('mail'), '--test-file', file('mail', 'test.jsonl')],
-    ...[
-      '--max-seq-length',
-      '256',
-      '--num-train-epochs',
-      '6',
-      '--learning-rate',
-      '1e-3',
-      ...batches,
-      ...grouped,
-    ],
-  ],
-  brown: [
-    ...['--task', 'token-classification', ...files('brown'), '--test-file', file('brown', 'test.jsonl')],
-    ...[
-      '--max-seq-length',
-      '128',
-      '--num-train-epochs',
-      '3',
-      '--learning-rate',
-      '1e-3',
-      ...batches,
-      ...grouped,
-    ],
-  ],
-  speeches: [
-    ...['--task', 'multiple-choice', ...files('speeches'), '--test-file', file('speeches', 'test.jsonl')],
-    ...[
-      '--max-seq-length',
-      '128',
-      '--num-train-epochs',
-      '3',
-      '--learning-rate',
-      '5e-4',
-      ...batches,
-      ...grouped,
-    ],
-  ],
-  questions: [
-    ...['--task', 'question-answering', ...files('questions', 'json')],
-    ...['--test-file', file('questions', 'cloze.json'), '--max-seq-length', '256', '--doc-stride', '64'],
-    ...['--num-train-epochs', '3', '--learning-rate', '1e-3', ...batches, ...grouped],
-  ],
-  'novel-masked': [
-    ...['--task', 'masked-lm', ...files('novel', 'txt'), '--max-seq-length', '128'],
-    ...['--num-train-epochs', '6', '--learning-rate', '5e-4', ...batches, '--warmup-ratio', '0.1'],
-  ],
-  'novel-causal': [
-    ...['--task', 'causal-lm', ...files('novel', 'txt'), '--max-seq-length', '128'],
-    ...['--num-train-epochs', '6', '--learning-rate', '1e-3', ...batches, '--warmup-ratio', '0.1'],
-  ],
+  mail: {
+    task: 'sequence-classification',
+    files: ['mail/train.jsonl', 'mail/validation.jsonl', 'mail/test.jsonl'],
+    options: `--max-seq-length 256 --num-train-epochs 6 --learning-rate 1e-3 ${grouped}`,
+  },
+  brown: {
+    task: 'token-classification',
+    files: ['brown/train.jsonl', 'brown/validation.jsonl', 'brown/test.jsonl'],
+    options: `--max-seq-length 128 --num-train-epochs 3 --learning-rate 1e-3 ${grouped}`,
+  },
+  speeches: {
+    task: 'multiple-choice',
+    files: ['speeches/train.jsonl', 'speeches/validation.jsonl', 'speeches/test.jsonl'],
+    options: `--max-seq-length 128 --num-train-epochs 3 --learning-rate 5e-4 ${grouped}`,
+  },
+  questions: {
+    task: 'question-answering',
+    files: ['questions/train.json', 'questions/validation.json', 'questions/cloze.json'],
+    options: `--max-seq-length 256 --doc-stride 64 --num-train-epochs 3 --learning-rate 1e-3 ${grouped}`,
+  },
+  'novel-masked': {
+    task: 'masked-lm',
+    files: ['novel/train.txt', 'novel/validation.txt'],
+    options: `--max-seq-length 128 --num-train-epochs 6 --learning-rate 5e-4 ${batches}`,
+  },
+  'novel-causal': {
+    task: 'causal-lm',
+    files: ['novel/train.txt', 'novel/validation.txt'],
+    options: `--max-seq-length 128 --num-train-epochs 6 --learning-rate 1e-3 ${batches}`,
+  },
 };
 
-for (const [name, options] of Object.entries(runs)) {
+for (const [name, { task, files, options }] of Object.entries(runs)) {
   if (chosen.length > 0 && !chosen.includes(name)) continue;
-  const isLanguageModel = name.startsWith('novel');
-  if (isLanguageModel)
+  const [train, validation, test] = files.map((name) => file(name));
+  const common = ['--task', task, '--model', model, '--validation-file', validation];
+  // a language model is one before, too
+  if (task.endsWith('-lm'))
     megatronBert([
-      ...['evaluate', '--task', options[1], '--model', model, '--max-seq-length', '128'],
-      ...['--validation-file', file('novel', 'validation.txt'), '--output-dir', file(`${name}-before`)],
+      ...['evaluate', ...common, '--max-seq-length', '128'],
+      ...['--output-dir', file(`${name}-before`)],
     ]);
-  megatronBert(['finetune', '--model', model, ...options, '--output-dir', file(`${name}-model`)]);
+  megatronBert([
+    ...['finetune', ...common, '--train-file', train, ...(test ? ['--test-file', test] : [])],
+    ...['--output-dir', file(`${name}-model`), ...words(options), ...more],
+  ]);
 }

@@ -53,7 +53,7 @@ pretrain(short, [
   ...['--learning-rate', '1e-3'],
 ]);
 pretrain(path.join(run, 'model'), [
-  ...['--load', short, '--sequence-length', '128', '--micro-batch-size', '16'],
+  ...['--load', short, '--finetune', '--sequence-length', '128', '--micro-batch-size', '16'],
   ...['--train-iterations', '4000', '--learning-rate', '5e-4'],
 ]);
 
