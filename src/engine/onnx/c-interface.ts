@@ -16,9 +16,12 @@ import type { HostArray, Runtime, RuntimeSession, RuntimeTensor, SessionOptions 
 const logLevel = 4;
 /** ORT_ENABLE_ALL */
 const optimizeAll = 99;
-/** OrtAllocatorType and OrtMemType of memory that is not ONNX Runtime's */
+/** OrtAllocatorType of memory that is not ONNX Runtime's, and of memory that it keeps for the next run; OrtMemType */
 const deviceAllocator = 0;
+const arenaAllocator = 1;
 const defaultMemory = 0;
+/** ArenaExtendStrategy kSameAsRequested: not the next power of two */
+const extendAsRequested = 1;
 /** ONNXTensorElementDataType: float, int32, bool */
 const elementTypes: Record<HostArray[typeof Symbol.toStringTag], number> = {
   Float32Array: 1,
@@ -125,7 +128,7 @@ async function createSession(
 function createSessionOptions(
   api: Api,
   sessionThreads: number | undefined,
-  { weightsFolder, prepack = true }: SessionOptions = {},
+  { weightsFolder, prepack = true, sharesMemory = false }: SessionOptions = {},
 ): bigint {
   const options = create(api, api.createSessionOptions, []);
   check(api, api.setSessionLogSeverityLevel(options, logLevel));
@@ -138,6 +141,7 @@ function createSessionOptions(
     // otherwise the pool of one session takes the cores from the next one for a while after a run
     check(api, api.addSessionConfigEntry(options, 'session.force_spinning_stop', '1'));
   }
+  if (sharesMemory) check(api, api.addSessionConfigEntry(options, 'session.use_env_allocators', '1'));
   if (!prepack) check(api, api.addSessionConfigEntry(options, 'session.disable_prepacking', '1'));
   if (weightsFolder !== undefined)
     check(
@@ -277,8 +281,20 @@ function createEnvironment(threads: number): Environment {
   const environment = create(api, api.createEnvWithGlobalThreadPools, [logLevel, 'megatron-bert', options]);
   api.releaseThreadingOptions(options);
   const memoryInfo = create(api, api.createCpuMemoryInfo, [deviceAllocator, defaultMemory]);
+  registerSharedMemory(api, environment);
   const sessionThreads = hasThreadPool(api, environment) ? undefined : threads;
   return { api, environment, memoryInfo, sessionThreads, inBackground };
+}
+
+/** An arena for the sessions that share memory; each would have one of its own, and keep the most that it ever took. */
+function registerSharedMemory(api: Api, environment: bigint): void {
+  const arena = create(api, api.createCpuMemoryInfo, [arenaAllocator, defaultMemory]);
+  const config = create(api, api.createArenaConfig, [0, extendAsRequested, -1, -1]);
+  const refused = api.createAndRegisterAllocator(environment, arena, config);
+  // another thread has made it
+  if (refused !== null) api.releaseStatus(refused as bigint);
+  api.releaseArenaConfig(config);
+  api.releaseMemoryInfo(arena);
 }
 
 /** Whether other code of the process (`onnxruntime-node` itself, say) made the environment first, without threads. */

@@ -174,3 +174,24 @@ test('a sum of scalars', async () => {
     10,
   ]);
 });
+
+test('what programs compute on the way lies in one memory, and not in one for each', async () => {
+  const size = 2 ** 22;
+  const own = openEngine({ threads: 1 });
+  const x = own.allocate([input('x', [size])])[0];
+  const y = own.allocate([input('y', [1])])[0];
+  await own.write(x, new Float32Array(size).fill(1));
+  const programs = Array.from({ length: 20 }, (_, i) => {
+    const scaled = multiply(i, input('x', [size]));
+    return makeProgram({ y: sum(multiply(tanh(scaled), tanh(add(scaled, 1))), [0]) });
+  });
+  const before = process.memoryUsage.rss();
+  for (const [i, program] of programs.entries()) {
+    await (await own.compile(program)).run({ x }, { y });
+    const expected = size * Math.tanh(i) * Math.tanh(i + 1);
+    expect((await own.read(y))[0]! / expected || 1).toBeCloseTo(1, 1);
+  }
+  const taken = (process.memoryUsage.rss() - before) / (4 * size);
+  expect(taken).toBeLessThan(programs.length / 2);
+  await own.release();
+});

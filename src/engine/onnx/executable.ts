@@ -77,7 +77,7 @@ export async function compileProgram(
 
 function openSession(segment: Segment, runtime: Runtime): Promise<RuntimeSession> {
   const { model, inputNames, outputNames } = lowerSegment(segment);
-  return runtime.createSession(model, inputNames, outputNames);
+  return runtime.createSession(model, inputNames, outputNames, { sharesMemory: true });
 }
 
 const hostStep =

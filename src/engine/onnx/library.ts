@@ -26,6 +26,7 @@ const functions = {
   runOptionsSetTerminate: [46, status, pointer],
   createTensorWithDataAsOrtValue: [49, status, pointer, pointer, 'size_t', pointer, 'size_t', 'int', pointer],
   createCpuMemoryInfo: [69, status, 'int', 'int', pointer],
+  releaseMemoryInfo: [94, 'void', pointer],
   releaseStatus: [93, 'void', pointer],
   releaseSession: [95, 'void', pointer],
   releaseValue: [96, 'void', pointer],
@@ -36,8 +37,11 @@ const functions = {
   createThreadingOptions: [121, status, pointer],
   releaseThreadingOptions: [122, 'void', pointer],
   addSessionConfigEntry: [130, status, pointer, 'str', 'str'],
+  createAndRegisterAllocator: [144, status, pointer, pointer, pointer],
   setGlobalIntraOpNumThreads: [147, status, pointer, 'int'],
   setGlobalInterOpNumThreads: [148, status, pointer, 'int'],
+  createArenaConfig: [156, status, 'size_t', 'int', 'int', 'int', pointer],
+  releaseArenaConfig: [157, 'void', pointer],
 } as const;
 const apiVersion = 20;
 const tableLength = 160;

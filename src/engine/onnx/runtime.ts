@@ -32,6 +32,8 @@ export interface SessionOptions {
   readonly weightsFolder?: string | undefined;
   /** Copies constant matrices into the order in which they are multiplied. */
   readonly prepack?: boolean;
+  /** Computes in memory that all such sessions of the process share, and none gives back. */
+  readonly sharesMemory?: boolean;
 }
 
 export interface Runtime {
