@@ -13,7 +13,9 @@ const file = (...names) => path.join(run, ...names);
 const model = file('model');
 const words = (text) => text.trim().split(/\s+/);
 
-const batches = '--per-device-train-batch-size 16 --per-device-eval-batch-size 32 --warmup-ratio 0.1';
+const batches =
+  '--per-device-train-batch-size 16 --per-device-eval-batch-size 32 --warmup-ratio 0.1 ' +
+  '--hidden-dropout-prob 0.1 --attention-probs-dropout-prob 0.1';
 const grouped = `${batches} --train-sampling-strategy group_by_length`;
 const runs = {
   mail: {
