@@ -2,9 +2,11 @@ import { Option, type Command } from 'commander';
 import { InputError } from '../errors.js';
 import { finetune } from '../tasks/finetune.js';
 import type { FinetuneOptions } from '../tasks/finetune-options.js';
+import { withNamed } from '../tasks/named-options.js';
 import { intervalStrategies, schedulerTypes } from '../train/fine-tuning/arguments.js';
 import { samplingStrategies } from '../train/fine-tuning/sampling.js';
 import { command, nonNegativeInteger, nonNegativeNumber, positiveInteger } from './options.js';
+import { stopOnSignals } from './signals.js';
 import { createTaskProgress } from './task-progress.js';
 import { addTaskFlags, argumentsOf, printResults, type TaskFlags } from './task-flags.js';
 
@@ -105,50 +107,24 @@ export function finetuneCommand(): Command {
 
 async function runFinetune(flags: Flags): Promise<void> {
   const { trainFile, classWeights, loadBestModelAtEnd, ...rest } = flags;
-  const [config, withoutConfig] = taken(rest, ['hiddenDropoutProb', 'attentionProbsDropoutProb']);
-  const [lora, others] = taken(withoutConfig, ['loraR', 'loraAlpha', 'loraDropout', 'loraTargetModules']);
-  const stop = new AbortController();
-  const onSignal = () => {
-    stop.abort();
-  };
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  const { stop: stopSignal, release } = stopOnSignals();
   const show = createTaskProgress();
   try {
     const results = await finetune({
-      ...(argumentsOf(others) as unknown as FinetuneOptions),
+      ...withNamed({} as FinetuneOptions, argumentsOf({ ...rest })),
       ...(trainFile && { train: trainFile }),
       ...(classWeights !== undefined && { class_weights: weightsOf(classWeights) }),
       ...(!loadBestModelAtEnd && { load_best_model_at_end: false }),
-      ...(Object.keys(lora).length > 0 && { lora: loraOf(lora) }),
-      config: argumentsOf(config),
       onEvent: show.event,
-      stopSignal: stop.signal,
+      stopSignal,
     });
     show.stop();
     printResults(results, flags.json === true, `The model and its results are in ${flags.outputDir}`);
   } finally {
     show.stop();
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    release();
   }
 }
-
-/** Some flags, and the others. */
-function taken(flags: Readonly<Record<string, unknown>>, names: readonly string[]) {
-  const entries = Object.entries(flags);
-  const part = (isTaken: boolean) =>
-    Object.fromEntries(entries.filter(([name]) => names.includes(name) === isTaken));
-  return [part(true), part(false)] as const;
-}
-
-/** Under PEFT's names: `lora_r` is `r`. */
-const loraOf = (flags: Readonly<Record<string, unknown>>): NonNullable<FinetuneOptions['lora']> => {
-  const { lora_r: r, lora_target_modules: target_modules, ...rest } = argumentsOf(flags);
-  return {
-    ...rest,
-    ...(r !== undefined && { r: r as number }),
-    ...(target_modules !== undefined && { target_modules: target_modules as string[] }),
-  };
-};
 
 function weightsOf(text: string): 'balanced' | number[] {
   if (text === 'balanced') return text;
