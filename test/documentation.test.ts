@@ -91,6 +91,11 @@ function writeRows(): void {
     'words.conll': 'Ahab B-PER\nsailed O\n\nCall O\nIshmael B-PER\n',
     'questions.json': JSON.stringify({ data: [{ title: '', paragraphs: [{ context, qas: [question] }] }] }),
     'choices.jsonl': lines([{ context, choices: ['They rowed.', 'It was noon.'], label: 0 }]),
+    // the page's own, but for its twenty runs
+    'sweep.json': JSON.stringify({
+      ...(JSON.parse(blocks('docs/tasks.md', 'json')[0]!) as object),
+      budget: { runs: 2 },
+    }),
     'novel.txt': `${context}\n`.repeat(20),
     'wiki.test.tokens': ` = Whale = \n \n ${context} \n`.repeat(3),
   };

@@ -2,9 +2,12 @@ import { Option, type Command } from 'commander';
 import { InputError } from '../errors.js';
 import { finetune } from '../tasks/finetune.js';
 import type { FinetuneOptions } from '../tasks/finetune-options.js';
+import { withNamed } from '../tasks/named-options.js';
 import { intervalStrategies, schedulerTypes } from '../train/fine-tuning/arguments.js';
 import { samplingStrategies } from '../train/fine-tuning/sampling.js';
 import { command, nonNegativeInteger, nonNegativeNumber, positiveInteger } from './options.js';
+import { stopOnSignals } from './signals.js';
+import { runSweep } from './sweep.js';
 import { createTaskProgress } from './task-progress.js';
 import { addTaskFlags, argumentsOf, printResults, type TaskFlags } from './task-flags.js';
 
@@ -13,6 +16,7 @@ interface Flags extends TaskFlags {
   readonly trainFile?: readonly string[];
   readonly classWeights?: string;
   readonly loadBestModelAtEnd: boolean;
+  readonly sweep?: string;
 }
 
 export function finetuneCommand(): Command {
@@ -21,6 +25,7 @@ export function finetuneCommand(): Command {
     'finetune --task token-classification --model my-model --train-file train.conll --validation-file dev.conll --output-dir my-tagger --num-train-epochs 2',
     'finetune --task question-answering --model my-model --train-file train.json --validation-file dev.json --output-dir my-reader --learning-rate 3e-5',
     'finetune --task masked-lm --model my-model --train-file novel.txt --output-dir my-novel-model --resume-from-checkpoint',
+    'finetune --task sequence-classification --model my-model --train-file train.jsonl --validation-file dev.jsonl --output-dir my-sweep --sweep sweep.json',
   ]);
   return addTaskFlags(finetune)
     .option('--train-file <file...>', 'what to learn from: .json, .jsonl, .csv, .tsv, .parquet, .conll, .txt')
@@ -97,6 +102,10 @@ export function finetuneCommand(): Command {
       "dropout of attention (default: the model's)",
       nonNegativeNumber,
     )
+    .option(
+      '--sweep <file>',
+      'a run for each combination of hyper-parameters in a .json file; the best model is kept',
+    )
     .action(async (flags: Flags) => {
       if (flags.task === undefined) throw new InputError('finetune: expected --task, found none');
       await runFinetune(flags);
@@ -104,51 +113,33 @@ export function finetuneCommand(): Command {
 }
 
 async function runFinetune(flags: Flags): Promise<void> {
-  const { trainFile, classWeights, loadBestModelAtEnd, ...rest } = flags;
-  const [config, withoutConfig] = taken(rest, ['hiddenDropoutProb', 'attentionProbsDropoutProb']);
-  const [lora, others] = taken(withoutConfig, ['loraR', 'loraAlpha', 'loraDropout', 'loraTargetModules']);
-  const stop = new AbortController();
-  const onSignal = () => {
-    stop.abort();
+  const { trainFile, classWeights, loadBestModelAtEnd, sweep, ...rest } = flags;
+  const { stop: stopSignal, release } = stopOnSignals();
+  const options = {
+    ...withNamed({} as FinetuneOptions, argumentsOf({ ...rest })),
+    ...(trainFile && { train: trainFile }),
+    ...(classWeights !== undefined && { class_weights: weightsOf(classWeights) }),
+    ...(!loadBestModelAtEnd && { load_best_model_at_end: false }),
+    stopSignal,
   };
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  try {
+    if (sweep === undefined) await runOnce(options, flags);
+    else await runSweep(sweep, options, flags.json === true);
+  } finally {
+    release();
+  }
+}
+
+async function runOnce(options: FinetuneOptions, flags: Flags): Promise<void> {
   const show = createTaskProgress();
   try {
-    const results = await finetune({
-      ...(argumentsOf(others) as unknown as FinetuneOptions),
-      ...(trainFile && { train: trainFile }),
-      ...(classWeights !== undefined && { class_weights: weightsOf(classWeights) }),
-      ...(!loadBestModelAtEnd && { load_best_model_at_end: false }),
-      ...(Object.keys(lora).length > 0 && { lora: loraOf(lora) }),
-      config: argumentsOf(config),
-      onEvent: show.event,
-      stopSignal: stop.signal,
-    });
+    const results = await finetune({ ...options, onEvent: show.event });
     show.stop();
     printResults(results, flags.json === true, `The model and its results are in ${flags.outputDir}`);
   } finally {
     show.stop();
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
   }
 }
-
-/** Some flags, and the others. */
-function taken(flags: Readonly<Record<string, unknown>>, names: readonly string[]) {
-  const entries = Object.entries(flags);
-  const part = (isTaken: boolean) =>
-    Object.fromEntries(entries.filter(([name]) => names.includes(name) === isTaken));
-  return [part(true), part(false)] as const;
-}
-
-/** Under PEFT's names: `lora_r` is `r`. */
-const loraOf = (flags: Readonly<Record<string, unknown>>): NonNullable<FinetuneOptions['lora']> => {
-  const { lora_r: r, lora_target_modules: target_modules, ...rest } = argumentsOf(flags);
-  return {
-    ...rest,
-    ...(r !== undefined && { r: r as number }),
-    ...(target_modules !== undefined && { target_modules: target_modules as string[] }),
-  };
-};
 
 function weightsOf(text: string): 'balanced' | number[] {
   if (text === 'balanced') return text;

@@ -16,6 +16,7 @@ import type { PretrainSummary } from '../train/summary.js';
 import { createIntervalLine } from './interval-line.js';
 import { command, nonNegativeInteger, nonNegativeNumber, portNumber, positiveInteger } from './options.js';
 import { createProgress } from './progress.js';
+import { stopOnSignals } from './signals.js';
 
 /** Flags whose names in `PretrainOptions` are theirs in camel case, and those of the model's configuration. */
 interface Flags extends Omit<PretrainOptions, 'corpus' | 'config' | 'onEvent' | 'signal'> {
@@ -258,23 +259,6 @@ function configOf(flags: Flags): NonNullable<PretrainOptions['config']> {
         };
   const all = { ...fields, initializer_range: given.initMethodStd };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
-}
-
-/** The first SIGINT or SIGTERM ends the run with a checkpoint, and the process with a code of its own. */
-function stopOnSignals() {
-  const controller = new AbortController();
-  const codes = { SIGINT: 130, SIGTERM: 143 };
-  const release = () => {
-    for (const name of Object.keys(codes)) process.off(name, stop);
-  };
-  const stop = (signal: keyof typeof codes) => {
-    release();
-    process.exitCode = codes[signal];
-    console.error(`${signal}: saving and stopping; once more to stop at once`);
-    controller.abort();
-  };
-  for (const name of Object.keys(codes)) process.on(name, stop);
-  return { stop: controller.signal, release };
 }
 
 /** A line every so many iterations, and on a terminal a bar below it. */

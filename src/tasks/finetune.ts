@@ -1,28 +1,15 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { InputError } from '../errors.js';
-import { taskBlocks } from '../model/task-blocks.js';
 import { parameterCount } from '../model/initial-values.js';
-import { resolveArguments } from '../train/fine-tuning/arguments.js';
-import { listCheckpoints, type ExportedModel } from '../train/fine-tuning/checkpoint.js';
-import { resolveChunks } from '../train/mesh-options.js';
-import { declaredParameters } from '../train/parameters.js';
-import type { FinetuneOptions, TaskRunOptions } from './finetune-options.js';
-import { adapterFile, adapterPrefix } from '../pretrained/adapter.js';
-import { prepareTask, type PreparedTask } from './prepare-task.js';
-import { readData } from './read-data.js';
+import { listCheckpoints } from '../train/fine-tuning/checkpoint.js';
+import type { FinetuneOptions } from './finetune-options.js';
+import { planRun } from './plan-run.js';
 import { onTaskRanks, type TaskRanks } from './run-task.js';
 import { writeResults, type TaskResults } from './results.js';
-import type { Split, TaskOptions } from './task.js';
-import { taskOf } from './tasks.js';
-import { learningRateScales, trainedNames } from './trained-parameters.js';
 
 /** The run was asked to stop: a checkpoint is there to go on from. */
 export class FinetuningStopped extends Error {
   override name = 'FinetuningStopped';
-
-  constructor(step: number, output: string) {
-    super(`stopped after step ${step}, which is saved in ${output}: go on with --resume-from-checkpoint`);
-  }
 }
 
 /**
@@ -32,6 +19,17 @@ export class FinetuningStopped extends Error {
  * @throws FinetuningStopped
  */
 export async function finetune(options: FinetuneOptions): Promise<TaskResults> {
+  return (await finetuneAndMeasure(options)).results;
+}
+
+export interface FinetunedRun {
+  readonly results: TaskResults;
+  /** Of the model that is left, by all evaluations. */
+  readonly metrics: TaskResults;
+}
+
+/** @see finetune */
+export async function finetuneAndMeasure(options: FinetuneOptions): Promise<FinetunedRun> {
   const ended = await onTaskRanks(options, (ranks) => finetuneOn(ranks, options));
   if (ended instanceof FinetuningStopped) throw ended;
   return ended;
@@ -40,39 +38,13 @@ export async function finetune(options: FinetuneOptions): Promise<TaskResults> {
 async function finetuneOn(
   { mesh, leads, share, run }: TaskRanks,
   options: FinetuneOptions,
-): Promise<TaskResults | FinetuningStopped> {
-  const { output_dir: output, model } = options;
+): Promise<FinetunedRun | FinetuningStopped> {
+  const { output_dir: output, model, stopSignal } = options;
   const onEvent = leads ? options.onEvent : undefined;
-  const task = taskOf(options.task);
   const resumed = await share(() => findResumed(options));
-  const data = await readData(options, true);
-  const { evaluations } = data;
-  const prepared = await prepareTask(task, data, {
-    ...{ model, mesh },
-    columns: options.columns ?? {},
-    options: { ...taskOptions(options), seed: options.seed ?? 42 },
-    isRegression: options.regression ?? false,
-    ...(options.lora && { lora: options.lora }),
-    config: options.config ?? {},
-  });
-  const weights = classWeights(options, prepared.train!, prepared.context.labels.names.length);
-  const context = {
-    ...prepared.context,
-    options: { ...prepared.context.options, ...(weights && { class_weights: weights }) },
-  };
-  const { config, labels } = context;
-  resolveChunks({}, mesh, config);
-  const plan = resolveArguments(options, {
-    examples: prepared.train!.features.examples,
-    hasEvaluation: evaluations.eval !== undefined,
-    dataRanks: mesh.data,
-    mainMetric: task.mainMetric(context),
-  });
+  const planned = await planRun(options, mesh);
+  const { prepared, train, context, plan, declared, trained } = planned;
   const { lora } = prepared;
-  const declared = declaredParameters(taskBlocks(context.className, config, { ...(lora && { lora }) }));
-  const names = [...declared.keys()];
-  const trained = trainedNames(names, options, config.num_hidden_layers, lora);
-  const scales = learningRateScales(names, options.layerwise_lr_decay ?? 1, config.num_hidden_layers);
   await share(() => mkdir(output, { recursive: true }));
   if (prepared.missing.length > 0)
     onEvent?.({
@@ -82,22 +54,24 @@ async function finetuneOn(
   onEvent?.({
     kind: 'ready',
     steps: plan.maxSteps,
-    examples: prepared.train!.features.examples,
+    examples: train.features.examples,
     trainedParameters: parameterCount(
       [...declared].flatMap(([name, one]) => (trained.has(name) ? [one] : [])),
     ),
     parameters: parameterCount(declared.values()),
-    labels: labels.names,
+    labels: context.labels.names,
   });
   const stop = new SharedArrayBuffer(4);
-  options.stopSignal?.addEventListener('abort', () => Atomics.store(new Int32Array(stop), 0, 1));
+  const askToStop = () => Atomics.store(new Int32Array(stop), 0, 1);
+  if (stopSignal?.aborted) askToStop();
+  stopSignal?.addEventListener('abort', askToStop);
   const result = await run({
     task: options.task,
     workload: {
-      ...{ context, train: prepared.train!, evaluations: prepared.evaluations },
+      ...{ context, train, evaluations: prepared.evaluations },
       blocks: {
         labelSmoothing: options.label_smoothing_factor ?? 0,
-        weighsLabels: weights !== undefined,
+        weighsLabels: context.options.class_weights !== undefined,
         ...(lora && { lora }),
       },
       trainBatchSize: plan.sampling.microBatchSize,
@@ -105,57 +79,32 @@ async function finetuneOn(
     },
     fineTuning: {
       ...{ plan, trained, output, stop },
-      weights: { source: { layout: 'transformers', folder: prepared.base }, keptRows: config.vocab_size },
-      learningRateScales: scales,
-      model: exportedModel(prepared, names, trained),
+      weights: {
+        source: { layout: 'transformers', folder: prepared.base },
+        keptRows: context.config.vocab_size,
+      },
+      learningRateScales: planned.learningRateScales,
+      model: planned.model,
       ...(prepared.adapter !== undefined && { adapter: prepared.adapter }),
       ...(resumed !== undefined && { resumed }),
     },
-  });
-  if (!result.isComplete) return new FinetuningStopped(result.state.global_step, output);
-  return share(() =>
+  }).finally(() => stopSignal?.removeEventListener('abort', askToStop));
+  if (!result.isComplete)
+    return new FinetuningStopped(
+      `stopped after step ${result.state.global_step}, which is saved in ${output}: go on with --resume-from-checkpoint`,
+    );
+  const results = await share(() =>
     writeResults(output, result, {
       options,
       context,
-      trainExamples: prepared.train!.features.examples,
+      trainExamples: train.features.examples,
       plan,
       isAdapter: lora !== undefined,
     }),
   );
+  const measured = Object.values(result.evaluations).map(({ metrics }) => metrics);
+  return { results, metrics: Object.assign({}, ...measured) as TaskResults };
 }
-
-/** All of a model, or of one that is adapted what is trained. */
-export const exportedModel = (
-  { lora, files }: PreparedTask,
-  names: readonly string[],
-  trained: ReadonlySet<string>,
-): ExportedModel =>
-  lora
-    ? { file: adapterFile, prefix: adapterPrefix, names: trained, files }
-    : { file: 'model.safetensors', prefix: '', names: new Set(names), files };
-
-const optionNames = [
-  'max_seq_length',
-  'doc_stride',
-  'version_2_with_negative',
-  'null_score_diff_threshold',
-  'n_best_size',
-  'max_answer_length',
-  'label_all_tokens',
-  'mlm_probability',
-  'whole_word_mask',
-  'line_by_line',
-  'choice_first',
-  'overlapping_eval',
-  'strict_lambada',
-  'glue_task',
-] as const satisfies readonly (keyof TaskOptions)[];
-
-/** Those that were given. */
-export const taskOptions = (options: TaskRunOptions): Partial<TaskOptions> =>
-  Object.fromEntries(
-    optionNames.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])),
-  );
 
 /** The checkpoint that a run goes on from. @throws InputError where the folder has something to lose */
 async function findResumed(options: FinetuneOptions): Promise<string | undefined> {
@@ -167,30 +116,15 @@ async function findResumed(options: FinetuneOptions): Promise<string | undefined
       throw new InputError(`${output_dir}: expected a checkpoint-N to go on from, found none`);
     return newest;
   }
-  const isEmpty = (await readdir(output_dir).catch(() => [])).length === 0;
-  if (!isEmpty && !overwrite_output_dir)
-    throw new InputError(
-      `the output folder ${output_dir} is not empty: ${newest === undefined ? '' : 'go on with --resume-from-checkpoint, '}choose another, or pass --overwrite-output-dir`,
-    );
+  await requireFree(output_dir, overwrite_output_dir, newest !== undefined);
   return undefined;
 }
 
-function classWeights(
-  { class_weights: given }: FinetuneOptions,
-  { features }: Split,
-  classes: number,
-): readonly number[] | undefined {
-  if (given === undefined) return undefined;
-  if (given !== 'balanced') {
-    if (given.length !== classes || !given.every((weight) => weight >= 0))
-      throw new InputError(
-        `class_weights: expected ${classes} numbers of 0 or more, found ${given.join(', ')}`,
-      );
-    return given;
-  }
-  // as scikit-learn's: examples / (classes · examples of the class)
-  const counts = new Array<number>(classes).fill(0);
-  for (const label of features.labels.labels!.values) if (label >= 0) counts[label]!++;
-  const total = counts.reduce((sum, count) => sum + count, 0);
-  return counts.map((count) => (count === 0 ? 0 : total / (classes * count)));
+/** @throws InputError where a folder has something to lose */
+export async function requireFree(output: string, mayOverwrite: boolean, canGoOn: boolean): Promise<void> {
+  const isEmpty = (await readdir(output).catch(() => [])).length === 0;
+  if (isEmpty || mayOverwrite) return;
+  throw new InputError(
+    `the output folder ${output} is not empty: ${canGoOn ? 'go on with --resume-from-checkpoint, ' : ''}choose another, or pass --overwrite-output-dir`,
+  );
 }

@@ -103,7 +103,8 @@ const isFinitePoint = ([step, value]: ChartPoint) => Number.isFinite(step) && Nu
 
 const round = (x: number) => Math.round(10 * x) / 10;
 
-function valueRange(values: readonly number[]): readonly [number, number] {
+/** A little more than the values take. */
+export function valueRange(values: readonly number[]): readonly [number, number] {
   if (values.length === 0) return [0, 1];
   const lowest = values.reduce((a, b) => Math.min(a, b));
   const greatest = values.reduce((a, b) => Math.max(a, b));

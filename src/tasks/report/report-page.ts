@@ -3,9 +3,9 @@ import { shownText } from '../../markup.js';
 import { curvePicture, curves } from './pictures.js';
 import { confusionPicture } from './confusion-picture.js';
 import { metricName, shownNumber } from './evaluations.js';
+import { htmlPage } from './html-page.js';
 import type { NamedValue } from './hyper-parameters.js';
 import type { Report, TrainingReport } from './report.js';
-import { reportStyle } from './report-style.js';
 import { classTable, errorsTable, evaluationsTable, shownErrors } from './report-tables.js';
 import { metricTitle, taskCards } from './task-cards.js';
 import type { EvaluationResult } from '../task-rank.js';
@@ -22,34 +22,18 @@ const splitTitles: Readonly<Record<string, string>> = { eval: 'Evaluation', pred
 export function reportPage(report: Report): string {
   const { name, training, evaluations } = report;
   const heading = training ? name : `Evaluation of ${name}`;
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<link rel="icon" href="data:,">
-<title>${shownText(heading)}</title>
-<style>${reportStyle}</style>
-</head>
-<body>
-<header>
-<h1>${shownText(heading)}</h1>
-<p class="note">${about(report)}</p>
-</header>
-<main>
-${Object.entries(evaluations)
-  .map(([prefix, one]) => figures(report, prefix, one))
-  .join('\n')}
+  return htmlPage(
+    heading,
+    about(report),
+    `${Object.entries(evaluations)
+      .map(([prefix, one]) => figures(report, prefix, one))
+      .join('\n')}
 ${training ? trainingSection(training, report.mainMetric) : ''}
 ${Object.entries(evaluations)
   .map(([prefix, one]) => predictionsSection(report, prefix, one))
   .join('\n')}
-${training ? settingsSection(training) : ''}
-</main>
-</body>
-</html>
-`;
+${training ? settingsSection(training) : ''}`,
+  );
 }
 
 function about({ task, className, model, training, data }: Report): string {

@@ -18,7 +18,7 @@ const mostErrors = 50;
 const longestText = 400;
 
 /** A table that can be scrolled by keyboard, too. */
-const scrolling = (label: string, head: readonly string[], body: string, foot = '') =>
+export const scrolling = (label: string, head: readonly string[], body: string, foot = '') =>
   `<div class="scroll" tabindex="0" role="region" aria-label="${label}"><table>
 <thead><tr>${head.join('')}</tr></thead>
 <tbody>
@@ -26,7 +26,7 @@ ${body}
 </tbody>${foot}
 </table></div>`;
 
-const title = (text: string, className = '') =>
+export const title = (text: string, className = '') =>
   `<th scope="col"${className ? ` class="${className}"` : ''}>${shownText(text)}</th>`;
 
 /** Precision, recall, F1 and support of each class. */
