@@ -151,9 +151,10 @@ function bestBy(
   isLoaded: boolean,
 ) {
   const name = metric_for_best_model ?? main.name;
-  const isGreater = name === main.name ? main.isGreater : !name.endsWith('loss');
+  const isGreater = name === main.name ? main.isGreater : !/loss$|^perplexity$/.test(name);
   return {
-    metric: name.startsWith('eval_') ? name : `eval_${name}`,
+    // transformers' scripts give the perplexity no prefix
+    metric: /^eval_|^perplexity$/.test(name) ? name : `eval_${name}`,
     isGreater: greater_is_better ?? isGreater,
     isLoaded,
   };
