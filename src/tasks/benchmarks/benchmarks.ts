@@ -7,11 +7,10 @@ import type { TaskOptions } from '../task.js';
 import type { MeasuredTask, TaskName } from '../tasks.js';
 import { conll2003Sentences } from './conll2003.js';
 import { mnliExamples, mnliLabels } from './mnli.js';
-import type { ChoiceExample } from './multiple-choice.js';
 import { besidePublished } from './published.js';
 import { qqpExamples } from './qqp.js';
 import { readRace } from './race.js';
-import { swagExamples } from './swag.js';
+import { readSwag } from './swag.js';
 
 export const benchmarkNames = [
   'glue/mnli',
@@ -37,20 +36,12 @@ export interface BenchmarkDefinition {
   readonly measuredAs?: MeasuredTask;
   readonly options: Partial<TaskOptions>;
   /** Of a file; of RACE a folder. @throws InputError naming what is not as the benchmark has it */
-  readonly read: (path: string, context: BenchmarkContext) => Promise<readonly Row[]>;
+  readonly read: (path: string, context: BenchmarkContext) => AsyncIterable<Row> | Promise<readonly Row[]>;
   /** The result beside those of the paper, where it has any. @param of the metrics by their names */
   readonly beside?: (metrics: Readonly<Record<string, number>>) => string;
 }
 
 const text = (path: string) => readFile(path, 'utf8');
-
-const choiceRows = (examples: readonly ChoiceExample[]): Row[] => examples.map((example) => ({ ...example }));
-
-async function allRows(path: string): Promise<Row[]> {
-  const rows: Row[] = [];
-  for await (const row of readRows(path)) rows.push(row);
-  return rows;
-}
 
 const percent = (metric: number | undefined) => 100 * (metric ?? NaN);
 
@@ -74,27 +65,27 @@ export const benchmarks: Readonly<Record<BenchmarkName, BenchmarkDefinition>> = 
   squad: {
     task: 'question-answering',
     options: {},
-    read: allRows,
+    read: (path) => readRows(path),
     beside: ({ eval_f1, eval_exact_match }) =>
       besidePublished('squad1.1', { f1: eval_f1!, exact_match: eval_exact_match! }),
   },
   squad_v2: {
     task: 'question-answering',
     options: { version_2_with_negative: true },
-    read: allRows,
+    read: (path) => readRows(path),
     beside: ({ eval_f1, eval_exact }) =>
       besidePublished('squad2.0', { f1: eval_f1!, exact_match: eval_exact! }),
   },
   race: {
     task: 'multiple-choice',
     options: { choice_first: true },
-    read: async (path, { tokenizer }) => choiceRows(await readRace(path, tokenizer)),
+    read: (path, { tokenizer }) => readRace(path, tokenizer),
     beside: ({ eval_accuracy }) => besidePublished('race', { all: percent(eval_accuracy) }),
   },
   swag: {
     task: 'multiple-choice',
     options: {},
-    read: async (path) => choiceRows(swagExamples(await text(path), path)),
+    read: readSwag,
   },
   conll2003: {
     task: 'token-classification',

@@ -10,7 +10,7 @@ import { mnliExamples } from './mnli.js';
 import type { ChoiceExample } from './multiple-choice.js';
 import { qqpExamples } from './qqp.js';
 import { raceExamples, readRace } from './race.js';
-import { swagExamples } from './swag.js';
+import { readSwag } from './swag.js';
 
 interface Read<Example> {
   readonly text: string;
@@ -23,6 +23,21 @@ const files = readJson(fixture('benchmarks/readers.json')) as Readonly<
   readonly race: Read<ChoiceExample & { readonly pieces: readonly (readonly number[])[] }>;
 };
 const ofTest = ({ examples }: Read<object>) => examples.map((example) => ({ ...example, label: null }));
+const folder = temporaryFolder();
+
+/** What a reader makes of a file. */
+async function rowsOf(
+  read: (file: string) => AsyncIterable<object>,
+  name: string,
+  text: string,
+): Promise<object[]> {
+  const file = path.join(folder, name);
+  writeFileSync(file, text);
+  const rows: object[] = [];
+  for await (const row of read(file)) rows.push(row);
+  return rows;
+}
+
 const refuseWarning = (message: string) => expect.fail(message);
 
 describe('MNLI', () => {
@@ -118,21 +133,23 @@ describe('RACE', () => {
 
 describe('SWAG', () => {
   const { text, examples } = files.swag;
-  it('is read by the names of its columns', () => {
-    expect(swagExamples(text, 'val.csv')).toEqual(examples);
+  const read = (written: string) => rowsOf(readSwag, 'val.csv', written);
+
+  it('is read by the names of its columns', async () => {
+    expect(await read(text)).toEqual(examples);
     const hidden = text.replace(',label\n', '\n').replace(/,[01]\n/g, '\n');
-    expect(swagExamples(hidden, 'test.csv')).toEqual(ofTest(files.swag));
-    expect(swagExamples(text.trimEnd().replace(/(?<!loudly\.")\n/g, '\r\n'), 'val.csv').length).toBe(2);
+    expect(await read(hidden)).toEqual(ofTest(files.swag));
+    expect(await read(text.trimEnd().replace(/(?<!loudly\.")\n/g, '\r\n'))).toHaveLength(2);
   });
 
   it.each([
-    [text.replace('ending2', 'ending'), 'row 1: expected a column ending2, found , video-id'],
-    [text.replace(/,0\n$/, ',4\n'), 'row 3, column label: expected 0 to 3, found "4"'],
-    [text.replace(/,0\n$/, '\n'), 'row 3: expected 12 columns, found 11'],
-    [text.replace('loudly."', 'loudly.'), 'row 3: expected a cell and a comma'],
-    [text.replace('goes."', 'goes." so'), 'row 2: expected a cell and a comma'],
-  ])('refuses what is wrong (%#)', (wrong, message) => {
-    expect(() => swagExamples(wrong, 'val.csv')).toThrow(`val.csv, ${message}`);
+    [text.replace('ending2', 'ending'), ': expected a column ending2, found , video-id'],
+    [text.replace(/,0\n$/, ',4\n'), ', row 2, column label: expected 0 to 3, found "4"'],
+    [text.replace(/,0\n$/, '\n'), ', line 3 (row 2): expected 12 cells, as the header has, found 11'],
+    [text.replace('loudly."', 'loudly.'), ', line 3: expected a closing quote'],
+    [text.replace('goes."', 'goes." so'), ', line 2: expected the end of the cell after its closing quote'],
+  ])('refuses what is wrong (%#)', async (wrong, message) => {
+    await expect(read(wrong)).rejects.toThrow(`val.csv${message}`);
   });
 });
 
