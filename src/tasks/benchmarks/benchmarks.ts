@@ -5,7 +5,7 @@ import type { Row } from '../data/row.js';
 import { readRows } from '../data/rows.js';
 import type { TaskOptions } from '../task.js';
 import type { MeasuredTask, TaskName } from '../tasks.js';
-import { conll2003Sentences } from './conll2003.js';
+import { readConll2003 } from './conll2003.js';
 import { mnliExamples, mnliLabels } from './mnli.js';
 import { besidePublished } from './published.js';
 import { qqpExamples } from './qqp.js';
@@ -90,8 +90,7 @@ export const benchmarks: Readonly<Record<BenchmarkName, BenchmarkDefinition>> = 
   conll2003: {
     task: 'token-classification',
     options: {},
-    read: async (path) =>
-      conll2003Sentences(await text(path), path).map(({ words: tokens, tags }) => ({ tokens, tags })),
+    read: readConll2003,
   },
   wikitext103: {
     task: 'causal-lm',

@@ -5,7 +5,7 @@ import { fixture, readJson } from '../../../test/support/fixture.js';
 import { temporaryFolder } from '../../../test/support/workspace.js';
 import type { TextTokenizer } from '../../text/text-tokenizer.js';
 import { readAnyTokenizer } from '../../text/tokenizer-files.js';
-import { conll2003Sentences } from './conll2003.js';
+import { readConll2003 } from './conll2003.js';
 import { mnliExamples } from './mnli.js';
 import type { ChoiceExample } from './multiple-choice.js';
 import { qqpExamples } from './qqp.js';
@@ -17,9 +17,10 @@ interface Read<Example> {
   readonly examples: readonly Example[];
 }
 const files = readJson(fixture('benchmarks/readers.json')) as Readonly<
-  Record<'mnli train' | 'mnli test' | 'qqp test' | 'swag' | 'conll2003', Read<object>>
+  Record<'mnli train' | 'mnli test' | 'qqp test' | 'swag', Read<object>>
 > & {
   readonly 'qqp train': Read<object> & { readonly skipped: readonly number[] };
+  readonly conll2003: Read<{ readonly words: unknown; readonly tags: unknown }>;
   readonly race: Read<ChoiceExample & { readonly pieces: readonly (readonly number[])[] }>;
 };
 const ofTest = ({ examples }: Read<object>) => examples.map((example) => ({ ...example, label: null }));
@@ -155,12 +156,16 @@ describe('SWAG', () => {
 
 describe('CoNLL-2003', () => {
   const { text, examples } = files.conll2003;
-  it('has a sentence between empty lines', () => {
-    expect(conll2003Sentences(text, 'eng.testa')).toEqual(examples);
+  const sentences = examples.map(({ words: tokens, tags }) => ({ tokens, tags }));
+
+  it('has a sentence between empty lines', async () => {
+    expect(await rowsOf(readConll2003, 'eng.testa', text)).toEqual(sentences);
+    const dense = text.replace('\n\n\n-DOCSTART- -X- -X- O\n\n', '\n-DOCSTART- -X- -X- O\n');
+    expect(await rowsOf(readConll2003, 'eng.testa', dense)).toEqual(sentences);
   });
 
-  it.each(['a B I-NP', 'a B  I-NP', 'a\tB\tI-NP\tO', 'a B C D E'])('refuses %j', (line) => {
-    expect(() => conll2003Sentences(`${text}${line}\n`, 'eng.testa')).toThrow(
+  it.each(['a B I-NP', 'a B  I-NP', 'a\tB\tI-NP\tO', 'a B C D E'])('refuses %j', async (line) => {
+    await expect(rowsOf(readConll2003, 'eng.testa', `${text}${line}\n`)).rejects.toThrow(
       'eng.testa, line 13: expected 4 columns',
     );
   });
