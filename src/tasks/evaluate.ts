@@ -1,8 +1,6 @@
 import { InputError } from '../errors.js';
 import { defaultOptimizer } from '../train/optimizer.js';
 import { resolveChunks } from '../train/mesh-options.js';
-import { declaredParameters } from '../train/parameters.js';
-import { taskBlocks } from '../model/task-blocks.js';
 import { benchmarks, type BenchmarkName } from './benchmarks/benchmarks.js';
 import { exportedModel, taskOptions } from './finetune.js';
 import type { TaskRunOptions } from './finetune-options.js';
@@ -51,7 +49,7 @@ async function evaluateOn(
       config: {},
     },
   );
-  const { context, lora, base, adapter } = prepared;
+  const { context, lora, base, adapter, declared } = prepared;
   const { config } = context;
   resolveChunks({}, mesh, config);
   if (prepared.missing.length > 0)
@@ -59,9 +57,7 @@ async function evaluateOn(
       kind: 'warning',
       message: `not in ${model}, and at random: ${prepared.missing.join(', ')}: fine-tune it first`,
     });
-  const names = [
-    ...declaredParameters(taskBlocks(context.className, config, { ...(lora && { lora }) })).keys(),
-  ];
+  const names = [...declared.keys()];
   const adapted = lora ? trainedNames(names, {}, config.num_hidden_layers, lora) : new Set<string>();
   const result = await run({
     task: measured,

@@ -1,11 +1,9 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { InputError } from '../errors.js';
-import { taskBlocks } from '../model/task-blocks.js';
 import { parameterCount } from '../model/initial-values.js';
 import { resolveArguments } from '../train/fine-tuning/arguments.js';
 import { listCheckpoints, type ExportedModel } from '../train/fine-tuning/checkpoint.js';
 import { resolveChunks } from '../train/mesh-options.js';
-import { declaredParameters } from '../train/parameters.js';
 import type { FinetuneOptions, TaskRunOptions } from './finetune-options.js';
 import { adapterFile, adapterPrefix } from './adapter.js';
 import { prepareTask, type PreparedTask } from './prepare-task.js';
@@ -68,8 +66,7 @@ async function finetuneOn(
     dataRanks: mesh.data,
     mainMetric: task.mainMetric(context),
   });
-  const { lora } = prepared;
-  const declared = declaredParameters(taskBlocks(context.className, config, { ...(lora && { lora }) }));
+  const { lora, declared } = prepared;
   const names = [...declared.keys()];
   const trained = trainedNames(names, options, config.num_hidden_layers, lora);
   const scales = learningRateScales(names, options.layerwise_lr_decay ?? 1, config.num_hidden_layers);
