@@ -1,9 +1,9 @@
 import { InputError } from '../errors.js';
 import { defaultOptimizer } from '../train/optimizer.js';
 import { resolveChunks } from '../train/mesh-options.js';
-import { benchmarks, type BenchmarkName } from './benchmarks/benchmarks.js';
+import { benchmarks, optionsOf } from './benchmarks/benchmarks.js';
 import { exportedModel, taskOptions } from './finetune.js';
-import type { TaskRunOptions } from './finetune-options.js';
+import type { TaskOrBenchmark, TaskRunOptions } from './finetune-options.js';
 import { prepareTask } from './prepare-task.js';
 import { readData } from './read-data.js';
 import { evaluationResults, writeEvaluations, type TaskResults } from './results.js';
@@ -16,17 +16,12 @@ import { trainedNames } from './trained-parameters.js';
  *
  * @throws InputError for data or a model that cannot be used
  */
-export function evaluate(given: EvaluateOptions): Promise<TaskResults> {
-  const { benchmark } = given;
-  const options = benchmark
-    ? { ...benchmarks[benchmark].options, task: benchmarks[benchmark].task, ...given }
-    : given;
+export async function evaluate(given: EvaluateOptions): Promise<TaskResults> {
+  const options = optionsOf(given);
   return onTaskRanks(options, (ranks) => evaluateOn(ranks, options));
 }
 
-/** A task, or a benchmark, which is one of some kind. */
-export type EvaluateOptions =
-  TaskRunOptions | (Omit<TaskRunOptions, 'task'> & { readonly benchmark: BenchmarkName });
+export type EvaluateOptions = TaskOrBenchmark<TaskRunOptions>;
 
 async function evaluateOn(
   { mesh, leads, share, run }: TaskRanks,

@@ -4,7 +4,9 @@ import { parameterCount } from '../model/initial-values.js';
 import { resolveArguments } from '../train/fine-tuning/arguments.js';
 import { listCheckpoints, type ExportedModel } from '../train/fine-tuning/checkpoint.js';
 import { resolveChunks } from '../train/mesh-options.js';
-import type { FinetuneOptions, TaskRunOptions } from './finetune-options.js';
+import { benchmarks, optionsOf, tunedBenchmarks } from './benchmarks/benchmarks.js';
+import { publishedArguments, type PublishedArguments } from './benchmarks/published-arguments.js';
+import type { FinetuneOptions, TaskOrBenchmark, TaskRunOptions } from './finetune-options.js';
 import { adapterFile, adapterPrefix } from './adapter.js';
 import { prepareTask, type PreparedTask } from './prepare-task.js';
 import { readData } from './read-data.js';
@@ -24,12 +26,19 @@ export class FinetuningStopped extends Error {
 }
 
 /**
- * Fine-tunes a model on a task, evaluates it, and writes a model folder with transformers' files of results.
+ * Fine-tunes a model on a task, evaluates it, and writes a model folder with transformers' files of results. For a
+ * benchmark what is not given is as it was published.
  *
  * @throws InputError for data, a model or arguments that cannot be used; nothing was written then
  * @throws FinetuningStopped
  */
-export async function finetune(options: FinetuneOptions): Promise<TaskResults> {
+export async function finetune(given: TaskOrBenchmark<FinetuneOptions>): Promise<TaskResults> {
+  const options = optionsOf(given);
+  const { benchmark } = options;
+  if (benchmark && !tunedBenchmarks.includes(benchmark))
+    throw new InputError(
+      `benchmark: expected one that models are fine-tuned for, ${tunedBenchmarks.join(', ')}, found ${benchmark}, which is evaluated as it is`,
+    );
   const ended = await onTaskRanks(options, (ranks) => finetuneOn(ranks, options));
   if (ended instanceof FinetuningStopped) throw ended;
   return ended;
@@ -37,22 +46,25 @@ export async function finetune(options: FinetuneOptions): Promise<TaskResults> {
 
 async function finetuneOn(
   { mesh, leads, share, run }: TaskRanks,
-  options: FinetuneOptions,
+  given: FinetuneOptions,
 ): Promise<TaskResults | FinetuningStopped> {
-  const { output_dir: output, model } = options;
-  const onEvent = leads ? options.onEvent : undefined;
-  const task = taskOf(options.task);
-  const resumed = await share(() => findResumed(options));
-  const data = await readData(options, true);
+  const { output_dir: output, model } = given;
+  const onEvent = leads ? given.onEvent : undefined;
+  const task = taskOf(given.task);
+  const resumed = await share(() => findResumed(given));
+  const data = await readData(given, true);
   const { evaluations } = data;
   const prepared = await prepareTask(task, data, {
     ...{ model, mesh },
-    columns: options.columns ?? {},
-    options: { ...taskOptions(options), seed: options.seed ?? 42 },
-    isRegression: options.regression ?? false,
-    ...(options.lora && { lora: options.lora }),
-    config: options.config ?? {},
+    columns: given.columns ?? {},
+    options: { ...taskOptions(given), seed: given.seed ?? 42 },
+    isRegression: given.regression ?? false,
+    ...(given.lora && { lora: given.lora }),
+    config: given.config ?? {},
   });
+  const published = publishedFor(given, prepared, mesh.data);
+  if (published) onEvent?.({ kind: 'hyper-parameters', ...published });
+  const options = { ...given, ...published?.arguments };
   const weights = classWeights(options, prepared.train!, prepared.context.labels.names.length);
   const context = {
     ...prepared.context,
@@ -119,6 +131,19 @@ async function finetuneOn(
       isAdapter: lora !== undefined,
     }),
   );
+}
+
+/** The arguments that were not given, of a benchmark that has published ones. */
+function publishedFor(
+  given: FinetuneOptions,
+  { train, declared }: PreparedTask,
+  dataRanks: number,
+): PublishedArguments | undefined {
+  const benchmark = given.benchmark && benchmarks[given.benchmark].published;
+  if (benchmark === undefined) return undefined;
+  const { choices } = train!.features;
+  const parameters = parameterCount(declared.values());
+  return publishedArguments(benchmark, { parameters, choices, dataRanks }, given);
 }
 
 /** All of a model, or of one that is adapted what is trained. */

@@ -23,6 +23,7 @@ export function modelCard(report: Report & { readonly training: TrainingReport }
   const results = Object.entries(report.evaluations.eval?.metrics ?? {}).map(
     ([key, value]) => `- ${markdownText(metricTitle(metricName(key)))}: ${shownNumber(value)}`,
   );
+  const beside = report.beside === undefined ? '' : `\n\`\`\`text\n${report.beside}\n\`\`\`\n`;
   const isNamed = (picture: string) => files.pictures.includes(picture);
   return `---
 ${cardMetadata(report)}
@@ -31,7 +32,7 @@ ${cardMetadata(report)}
 # ${markdownText(name)}
 
 This model is ${kind} ${base}, trained on ${markdownText(data.train?.name ?? 'other data')}.
-${results.length > 0 ? `It has these results on ${markdownText(data.eval?.name ?? 'other data')}:\n\n${results.join('\n')}\n` : ''}
+${results.length > 0 ? `It has these results on ${markdownText(data.eval?.name ?? 'other data')}:\n\n${results.join('\n')}\n${beside}` : ''}
 ## Model description
 
 ${taskCards[task].does} Its class is \`${className}\`.

@@ -20,7 +20,7 @@ const splitTitles: Readonly<Record<string, string>> = { eval: 'Evaluation', pred
 
 /** The whole file. */
 export function reportPage(report: Report): string {
-  const { name, training, evaluations } = report;
+  const { name, training, evaluations, beside } = report;
   const heading = training ? name : `Evaluation of ${name}`;
   return `<!doctype html>
 <html lang="en">
@@ -41,6 +41,7 @@ export function reportPage(report: Report): string {
 ${Object.entries(evaluations)
   .map(([prefix, one]) => figures(report, prefix, one))
   .join('\n')}
+${beside === undefined ? '' : `<div class="card scroll" tabindex="0" role="region" aria-label="Published results"><pre>${beside}</pre></div>`}
 ${training ? trainingSection(training, report.mainMetric) : ''}
 ${Object.entries(evaluations)
   .map(([prefix, one]) => predictionsSection(report, prefix, one))

@@ -3,7 +3,9 @@ import path from 'node:path';
 import type { TaskClass } from '../../model/task-blocks.js';
 import type { TrainingPlan } from '../../train/fine-tuning/fine-tune-rank.js';
 import type { LoggedNumbers, TrainerState } from '../../train/fine-tuning/state.js';
+import type { Metrics } from '../../train/fine-tuning/workload.js';
 import type { DataSource, FinetuneOptions, TaskRunOptions } from '../finetune-options.js';
+import { benchmarks } from '../benchmarks/benchmarks.js';
 import type { GlueTask } from '../metrics/glue.js';
 import type { EvaluationResult } from '../task-rank.js';
 import type { LabelSet, TaskContext } from '../task.js';
@@ -26,6 +28,8 @@ export interface Report {
   /** Without what comes before it: `accuracy`. */
   readonly mainMetric: string;
   readonly evaluations: Readonly<Record<string, EvaluationResult>>;
+  /** A table of a benchmark's result and the published ones. */
+  readonly beside?: string;
   readonly training?: TrainingReport;
 }
 
@@ -79,6 +83,8 @@ export function reportOf(
   const main = training?.plan.best?.metric.replace(/^eval_/, '') ?? taskOf(task).mainMetric(context).name;
   const glueTask = context.options.glue_task;
   const train = training?.options.train;
+  const metrics = Object.assign({}, ...Object.values(evaluations).map((one) => one.metrics)) as Metrics;
+  const beside = options.benchmark && benchmarks[options.benchmark].beside?.(metrics);
   return {
     name: nameOf(training ? training.options.output_dir : model),
     ...{ task, className, problem: labels.problem, evaluations, mainMetric: main },
@@ -90,6 +96,7 @@ export function reportOf(
       ...(test && { predict: dataName(test) }),
     },
     ...(glueTask !== undefined && { glueTask }),
+    ...(beside !== undefined && { beside }),
     ...(training && {
       training: {
         history: training.state.log_history,
