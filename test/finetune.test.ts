@@ -144,6 +144,9 @@ describe('a run', () => {
     // nothing learns: the first evaluation is the best, and the two after it are no better
     expect(state).toMatchObject({ global_step: 12, best_global_step: 4 });
     expect(state.best_model_checkpoint).toBe(path.join(trained.output, 'checkpoint-4'));
+    expect(readFileSync(path.join(trained.output, 'README.md'), 'utf8')).toContain(
+      'of step 4, the best by Loss',
+    );
     expect(
       readdirSync(trained.output)
         .filter((name) => name.startsWith('checkpoint-'))

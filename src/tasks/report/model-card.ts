@@ -2,7 +2,7 @@
 import { cardMetadata } from './card-metadata.js';
 import { markdownText } from './card-text.js';
 import { evaluationTable, metricName, shownNumber } from './evaluations.js';
-import type { Report, TrainingReport } from './report.js';
+import { keptModel, type Report, type TrainingReport } from './report.js';
 import { metricTitle, taskCards } from './task-cards.js';
 
 /** Labels that are named. */
@@ -31,7 +31,7 @@ ${cardMetadata(report)}
 
 # ${markdownText(name)}
 
-This model is ${kind} ${base}, trained on ${markdownText(data.train?.name ?? 'other data')}.
+This model is ${kind} ${base}, trained on ${markdownText(data.train?.name ?? 'other data')}. ${markdownText(keptModel(training, report))}
 ${results.length > 0 ? `It has these results on ${markdownText(data.eval?.name ?? 'other data')}:\n\n${results.join('\n')}\n${beside}` : ''}
 ## Model description
 

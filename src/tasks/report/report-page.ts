@@ -4,7 +4,7 @@ import { curvePicture, curves } from './pictures.js';
 import { confusionPicture } from './confusion-picture.js';
 import { metricName, shownNumber } from './evaluations.js';
 import type { NamedValue } from './hyper-parameters.js';
-import type { Report, TrainingReport } from './report.js';
+import { keptModel, type Report, type TrainingReport } from './report.js';
 import { reportStyle } from './report-style.js';
 import { classTable, errorsTable, evaluationsTable, shownErrors } from './report-tables.js';
 import { metricTitle, taskCards } from './task-cards.js';
@@ -42,7 +42,7 @@ ${Object.entries(evaluations)
   .map(([prefix, one]) => figures(report, prefix, one))
   .join('\n')}
 ${beside === undefined ? '' : `<div class="card scroll" tabindex="0" role="region" aria-label="Published results"><pre>${beside}</pre></div>`}
-${training ? trainingSection(training, report.mainMetric) : ''}
+${training ? trainingSection(training, report) : ''}
 ${Object.entries(evaluations)
   .map(([prefix, one]) => predictionsSection(report, prefix, one))
   .join('\n')}
@@ -85,7 +85,7 @@ function figures({ mainMetric, data, evaluations }: Report, prefix: string, one:
 const tile = (name: string, value: string, isMain = false) =>
   `<div${isMain ? ' class="main"' : ''}><dt>${shownText(name)}</dt><dd>${value}</dd></div>`;
 
-function trainingSection(training: TrainingReport, mainMetric: string): string {
+function trainingSection(training: TrainingReport, { mainMetric }: Report): string {
   const { results } = training;
   const drawings = curves(training, mainMetric).map(
     (chart) => `<figure class="card curves">${curvePicture(chart, chartSize)}</figure>`,
@@ -101,6 +101,7 @@ function trainingSection(training: TrainingReport, mainMetric: string): string {
   ];
   return `<section>
 <h2>Training</h2>
+<p class="note">${shownText(keptModel(training, { mainMetric }))}</p>
 <dl class="tiles">${tiles.join('')}</dl>
 <div class="columns">${drawings.join('\n')}</div>
 ${table ? `<div class="card" style="margin-top:0.75rem"><h3>Evaluations on the way</h3>\n${table}</div>` : ''}

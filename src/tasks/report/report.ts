@@ -11,6 +11,7 @@ import type { EvaluationResult } from '../task-rank.js';
 import type { LabelSet, TaskContext } from '../task.js';
 import { taskOf, type TaskName } from '../tasks.js';
 import { hyperParameters, type NamedValue } from './hyper-parameters.js';
+import { metricTitle } from './task-cards.js';
 
 export interface Report {
   /** Of the output folder, or of the model that was measured. */
@@ -39,6 +40,9 @@ export interface TrainingReport {
   readonly results: Readonly<Record<string, number>>;
   readonly hyperParameters: readonly NamedValue[];
   readonly bestStep: number | null;
+  /** Whether the best model was kept, and not that of the last step. */
+  readonly isBestKept: boolean;
+  readonly lastStep: number;
   /** Whether the folder has an adapter, and not a whole model. */
   readonly isAdapter: boolean;
 }
@@ -67,7 +71,7 @@ export interface ReportedTraining {
   readonly options: FinetuneOptions;
   readonly plan: TrainingPlan;
   readonly isAdapter: boolean;
-  readonly state: Pick<TrainerState, 'log_history' | 'best_global_step'>;
+  readonly state: Pick<TrainerState, 'log_history' | 'best_global_step' | 'global_step'>;
   readonly results: Readonly<Record<string, number>>;
 }
 
@@ -103,11 +107,22 @@ export function reportOf(
         results: training.results,
         hyperParameters: hyperParameters(training.options, training.plan, context),
         bestStep: training.state.best_global_step,
+        isBestKept: training.plan.best?.isLoaded === true && training.state.best_global_step !== null,
+        lastStep: training.state.global_step,
         isAdapter: training.isAdapter,
       },
     }),
   };
 }
+
+/** Which model the folder has. */
+export const keptModel = (
+  { isBestKept, bestStep, lastStep }: TrainingReport,
+  { mainMetric }: Pick<Report, 'mainMetric'>,
+) =>
+  isBestKept
+    ? `It is the model of step ${bestStep}, the best by ${metricTitle(mainMetric)}.`
+    : `It is the model of the last step, ${lastStep}.`;
 
 /** Where a folder is on this machine is nobody's business. */
 const nameOf = (folder: string) => path.basename(path.resolve(folder));
