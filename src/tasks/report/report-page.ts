@@ -6,7 +6,7 @@ import { metricName, shownNumber } from './evaluations.js';
 import type { NamedValue } from './hyper-parameters.js';
 import { keptModel, type Report, type TrainingReport } from './report.js';
 import { reportStyle } from './report-style.js';
-import { classTable, errorsTable, evaluationsTable, shownErrors } from './report-tables.js';
+import { classTable, entityTable, errorsTable, evaluationsTable, shownErrors } from './report-tables.js';
 import { metricTitle, taskCards } from './task-cards.js';
 import type { EvaluationResult } from '../task-rank.js';
 
@@ -111,14 +111,14 @@ ${table ? `<div class="card" style="margin-top:0.75rem"><h3>Evaluations on the w
 function predictionsSection(
   { evaluations, task }: Report,
   prefix: string,
-  { predictions: { confusion, worst } }: EvaluationResult,
+  { predictions: { confusion, entities, worst } }: EvaluationResult,
 ): string {
   if (!confusion && worst.length === 0) return '';
   const of = Object.keys(evaluations).length > 1 ? ` (${(splitTitles[prefix] ?? prefix).toLowerCase()})` : '';
   const matrix = confusion
     ? `<div class="columns">
 <figure class="card ${confusion.labels.length > wideMatrix ? 'wide ' : ''}matrix"><div class="scroll" tabindex="0" role="region" aria-label="Confusion matrix">${confusionPicture(confusion, 'What is taken for what')}</div></figure>
-<div class="card"><h3>Each class</h3>\n${classTable(confusion)}</div>
+<div class="card">${entities ? `<h3>Each entity</h3>\n${entityTable(entities)}` : `<h3>Each class</h3>\n${classTable(confusion)}`}</div>
 </div>`
     : '';
   const count = shownErrors(worst);
