@@ -74,7 +74,13 @@ export {
 } from './data/preprocess/preprocess.js';
 export { evaluate, type EvaluateOptions } from './tasks/evaluate.js';
 export { finetune, FinetuningStopped } from './tasks/finetune.js';
-export type { DataSource, FinetuneOptions, TaskEvent, TaskRunOptions } from './tasks/finetune-options.js';
+export type {
+  DataSource,
+  FinetuneOptions,
+  TaskEvent,
+  TaskOrBenchmark,
+  TaskRunOptions,
+} from './tasks/finetune-options.js';
 export type { TaskResults } from './tasks/results.js';
 export type { SweepConfiguration } from './tasks/sweep/configuration.js';
 export { sweep, type SweepEvent, type SweepOptions } from './tasks/sweep/sweep.js';

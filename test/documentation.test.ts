@@ -85,6 +85,9 @@ function writeRows(): void {
   ];
   const answers = [{ text: 'at dawn', answer_start: context.indexOf('at dawn') }];
   const question = { id: 'a', question: 'When did the whale rise?', answers };
+  const mnliRow = (premise: string, hypothesis: string, label: string) =>
+    `${'0\t'.repeat(8)}${premise}\t${hypothesis}\t${label}\n`;
+  const mnli = mnliRow('sentence1', 'sentence2', 'gold_label') + mnliRow(context, 'It rose.', 'entailment');
   const files = {
     'mail.jsonl': lines(mail),
     'more-mail.jsonl': lines(mail),
@@ -97,6 +100,8 @@ function writeRows(): void {
       budget: { runs: 2 },
     }),
     'novel.txt': `${context}\n`.repeat(20),
+    'train.tsv': mnli + mnliRow(context, 'It was noon.', 'contradiction'),
+    'dev_matched.tsv': mnli,
     'wiki.test.tokens': ` = Whale = \n \n ${context} \n`.repeat(3),
   };
   for (const [name, text] of Object.entries(files)) writeFileSync(path.join(folder, name), text);

@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import { InputError } from '../errors.js';
-import { benchmarkNames, benchmarks, type BenchmarkName } from '../tasks/benchmarks/benchmarks.js';
+import { benchmarkNames } from '../tasks/benchmarks/benchmarks.js';
 import { evaluate, type EvaluateOptions } from '../tasks/evaluate.js';
 import { command, positiveInteger } from './options.js';
 import { addTaskFlags, argumentsOf, printResults, type TaskFlags } from './task-flags.js';
@@ -8,7 +8,6 @@ import { createTaskProgress } from './task-progress.js';
 
 interface Flags extends TaskFlags {
   readonly outputDir?: string;
-  readonly benchmark?: BenchmarkName;
 }
 
 export function evaluateCommand(): Command {
@@ -33,8 +32,7 @@ export function evaluateCommand(): Command {
     )
     .option('--strict-lambada', "all of LAMBADA's last word counts, not only its last token")
     .action(async (flags: Flags) => {
-      const benchmark = flags.benchmark && benchmarks[flags.benchmark];
-      if (!benchmark && flags.task === undefined)
+      if (flags.benchmark === undefined && flags.task === undefined)
         throw new InputError('evaluate: expected --task or --benchmark, found neither');
       const progress = createTaskProgress();
       try {
@@ -44,13 +42,7 @@ export function evaluateCommand(): Command {
         });
         progress.stop();
         const { outputDir } = flags;
-        printResults(
-          results,
-          flags.json === true,
-          outputDir && `Results and predictions are in ${outputDir}`,
-        );
-        const isMeasured = 'eval_runtime' in results;
-        if (isMeasured && !flags.json && benchmark?.beside) console.log(benchmark.beside(results));
+        printResults(results, flags, outputDir && `Results and predictions are in ${outputDir}`);
       } finally {
         progress.stop();
       }

@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import { InputError } from '../errors.js';
 import { finetune } from '../tasks/finetune.js';
+import { tunedBenchmarks } from '../tasks/benchmarks/benchmarks.js';
 import type { FinetuneOptions } from '../tasks/finetune-options.js';
 import { withNamed } from '../tasks/named-options.js';
 import { intervalStrategies, schedulerTypes } from '../train/fine-tuning/arguments.js';
@@ -24,11 +25,20 @@ export function finetuneCommand(): Command {
     'finetune --task sequence-classification --model my-model --train-file train.jsonl --validation-file dev.jsonl --output-dir my-classifier',
     'finetune --task token-classification --model my-model --train-file train.conll --validation-file dev.conll --output-dir my-tagger --num-train-epochs 2',
     'finetune --task question-answering --model my-model --train-file train.json --validation-file dev.json --output-dir my-reader --learning-rate 3e-5',
+    'finetune --benchmark glue/mnli --model my-model --train-file train.tsv --validation-file dev_matched.tsv --output-dir my-mnli',
     'finetune --task masked-lm --model my-model --train-file novel.txt --output-dir my-novel-model --resume-from-checkpoint',
     'finetune --task sequence-classification --model my-model --train-file train.jsonl --validation-file dev.jsonl --output-dir my-sweep --sweep sweep.json',
   ]);
   return addTaskFlags(finetune)
     .option('--train-file <file...>', 'what to learn from: .json, .jsonl, .csv, .tsv, .parquet, .conll, .txt')
+    .addOption(
+      new Option(
+        '--benchmark <name>',
+        "read files as this benchmark has them, in the place of --task, with the hyper-parameters of Megatron-LM's models where it has any",
+      )
+        .choices([...tunedBenchmarks])
+        .argParser(String),
+    )
     .requiredOption('--output-dir <folder>', 'where the model, its checkpoints and results go')
     .option('--overwrite-output-dir', 'use a folder that is not empty')
     .option('--resume-from-checkpoint [folder]', 'go on from a checkpoint (default: the newest)')
@@ -107,7 +117,8 @@ export function finetuneCommand(): Command {
       'a run for each combination of hyper-parameters in a .json file; the best model is kept',
     )
     .action(async (flags: Flags) => {
-      if (flags.task === undefined) throw new InputError('finetune: expected --task, found none');
+      if (flags.benchmark === undefined && flags.task === undefined)
+        throw new InputError('finetune: expected --task or --benchmark, found neither');
       await runFinetune(flags);
     });
 }
@@ -135,7 +146,7 @@ async function runOnce(options: FinetuneOptions, flags: Flags): Promise<void> {
   try {
     const results = await finetune({ ...options, onEvent: show.event });
     show.stop();
-    printResults(results, flags.json === true, `The model and its results are in ${flags.outputDir}`);
+    printResults(results, flags, `The model and its results are in ${flags.outputDir}`);
   } finally {
     show.stop();
   }

@@ -1,6 +1,7 @@
 /** Flags that `finetune` and `evaluate` have in common. */
 import { Option, type Command } from 'commander';
 import { InputError } from '../errors.js';
+import { benchmarks, type BenchmarkName } from '../tasks/benchmarks/benchmarks.js';
 import { glueTasks } from '../tasks/metrics/glue.js';
 import { rankFromEnvironment } from '../parallel/mpi/environment.js';
 import type { TaskResults } from '../tasks/results.js';
@@ -10,6 +11,7 @@ import { nonNegativeNumber, positiveInteger } from './options.js';
 export interface TaskFlags {
   readonly task?: string;
   readonly model: string;
+  readonly benchmark?: BenchmarkName;
   readonly json?: true;
 }
 
@@ -83,10 +85,14 @@ function columnOf(text: string): [string, string] {
   return [name, column];
 }
 
-/** Once, where several processes have them. */
-export function printResults(results: TaskResults, asJson: boolean, note?: string): void {
+/** Once, where several processes have them; a benchmark's beside the published ones. */
+export function printResults(
+  results: TaskResults,
+  { json, benchmark }: Pick<TaskFlags, 'json' | 'benchmark'>,
+  note?: string,
+): void {
   if ((rankFromEnvironment(process.env)?.rank ?? 0) > 0) return;
-  if (asJson) {
+  if (json) {
     console.log(JSON.stringify(results, null, 2));
     return;
   }
@@ -94,4 +100,6 @@ export function printResults(results: TaskResults, asJson: boolean, note?: strin
   for (const [name, value] of Object.entries(results))
     console.log(`${name.padEnd(width)}  ${Number.isInteger(value) ? value : value.toPrecision(6)}`);
   if (note !== undefined) console.log(note);
+  const beside = benchmark && benchmarks[benchmark].beside?.(results);
+  if (beside) console.log(beside);
 }

@@ -7,6 +7,12 @@ export function createTaskProgress() {
   let steps = 0;
   const event = (event: TaskEvent) => {
     if (event.kind === 'warning') progress.print(event.message);
+    else if (event.kind === 'hyper-parameters')
+      progress.print(
+        `By ${event.source}: ${Object.entries(event.arguments)
+          .map(([name, value]) => `${name} ${value}`)
+          .join(', ')}`,
+      );
     else if (event.kind === 'ready') {
       steps = event.steps;
       const { examples, trainedParameters: trained, parameters, labels } = event;

@@ -81,6 +81,7 @@ export function labelledLossByRows(
 ): LabelledLoss {
   const size = knownSize(rows.shape[0]!);
   const step = Math.max(1, Math.floor(mostLogits / width));
+  if (size <= step) return labelledLoss(score(rows), labels, tensor, options);
   const parts = Array.from({ length: Math.ceil(size / step) }, (_, i) => {
     const some = (x: Value) => slice(x, 0, i * step, Math.min(size, (i + 1) * step));
     return labelledLoss(score(some(rows)), some(labels), tensor, options);

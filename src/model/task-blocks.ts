@@ -169,29 +169,41 @@ const vocabularyParameters = (config: TransformerConfig) => ({
   cls: { predictions: predictionsParameters(config) },
 });
 
+interface WordContext {
+  readonly config: TransformerConfig;
+  readonly options: TaskBlockOptions;
+  readonly run: Run;
+}
+
+/** What it costs to predict `labels` [rows] from rows [rows, hidden]. */
+function wordScores(
+  rows: Value,
+  labels: Value,
+  { bert, cls }: ValuesOf<ReturnType<typeof vocabularyParameters>>,
+  { config, options: { labelSmoothing: smoothing = 0 }, run: { tensor } }: WordContext,
+): Readonly<Record<string, Value>> {
+  const table = bert.embeddings.word_embeddings.weight;
+  const score = (some: Value) => predictions(some, cls.predictions, table, config, tensor);
+  const width = config.vocab_size / tensor.size;
+  const { loss, count, correct } = labelledLossByRows(rows, score, width, labels, tensor, { smoothing });
+  return { loss, lm_count: count, lm_correct: correct };
+}
+
 /** `prediction_positions` and `prediction_labels` [predictionCount]: rows of the batch, and the words there. */
 const maskedLm: Head = (config, options) =>
-  head(config, vocabularyParameters(config), options, (rows, { bert, cls }, run) => {
-    const { predictionCount = 0, labelSmoothing = 0 } = options;
+  head(config, vocabularyParameters(config), options, (rows, values, run) => {
+    const { predictionCount = 0 } = options;
     const masked = gather(rows, input('prediction_positions', [predictionCount], 'int32'));
-    const labels = input('prediction_labels', [predictionCount], 'int32');
-    const table = bert.embeddings.word_embeddings.weight;
-    const logits = predictions(masked, cls.predictions, table, config, run.tensor);
-    const words = labelledLoss(logits, labels, run.tensor, { smoothing: labelSmoothing });
-    return { loss: words.loss, lm_count: words.count, lm_correct: words.correct };
+    return wordScores(masked, input('prediction_labels', [predictionCount], 'int32'), values, {
+      ...{ config, options, run },
+    });
   });
 
 /** `labels` [batch · sequence]: what each position is to predict, the token after it. */
 const causalLm: Head = (config, options) =>
-  head(config, vocabularyParameters(config), options, (rows, { bert, cls }, run) => {
-    const table = bert.embeddings.word_embeddings.weight;
-    const score = (some: Value) => predictions(some, cls.predictions, table, config, run.tensor);
-    const labels = input('labels', [rowCount(run)], 'int32');
-    const width = config.vocab_size / run.tensor.size;
-    const { labelSmoothing: smoothing = 0 } = options;
-    const words = labelledLossByRows(rows, score, width, labels, run.tensor, { smoothing });
-    return { loss: words.loss, lm_count: words.count, lm_correct: words.correct };
-  });
+  head(config, vocabularyParameters(config), options, (rows, values, run) =>
+    wordScores(rows, input('labels', [rowCount(run)], 'int32'), values, { config, options, run }),
+  );
 
 const heads = {
   MegatronBertForSequenceClassification: sequenceClassification,

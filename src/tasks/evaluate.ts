@@ -1,10 +1,8 @@
 import { InputError } from '../errors.js';
 import { defaultOptimizer } from '../train/optimizer.js';
 import { resolveChunks } from '../train/mesh-options.js';
-import { declaredParameters } from '../train/parameters.js';
-import { taskBlocks } from '../model/task-blocks.js';
-import { benchmarks, type BenchmarkName } from './benchmarks/benchmarks.js';
-import type { TaskRunOptions } from './finetune-options.js';
+import { benchmarks, optionsOf } from './benchmarks/benchmarks.js';
+import type { TaskOrBenchmark, TaskRunOptions } from './finetune-options.js';
 import { exportedModel, taskOptions } from './plan-run.js';
 import { prepareTask } from './prepare-task.js';
 import { readData } from './read-data.js';
@@ -18,17 +16,12 @@ import { trainedNames } from './trained-parameters.js';
  *
  * @throws InputError for data or a model that cannot be used
  */
-export function evaluate(given: EvaluateOptions): Promise<TaskResults> {
-  const { benchmark } = given;
-  const options = benchmark
-    ? { ...benchmarks[benchmark].options, task: benchmarks[benchmark].task, ...given }
-    : given;
+export async function evaluate(given: EvaluateOptions): Promise<TaskResults> {
+  const options = optionsOf(given);
   return onTaskRanks(options, (ranks) => evaluateOn(ranks, options));
 }
 
-/** A task, or a benchmark, which is one of some kind. */
-export type EvaluateOptions =
-  TaskRunOptions | (Omit<TaskRunOptions, 'task'> & { readonly benchmark: BenchmarkName });
+export type EvaluateOptions = TaskOrBenchmark<TaskRunOptions>;
 
 async function evaluateOn(
   { mesh, leads, share, run }: TaskRanks,
@@ -51,7 +44,7 @@ async function evaluateOn(
       config: {},
     },
   );
-  const { context, lora, base, adapter } = prepared;
+  const { context, lora, base, adapter, declared } = prepared;
   const { config } = context;
   resolveChunks({}, mesh, config);
   if (prepared.missing.length > 0)
@@ -59,9 +52,7 @@ async function evaluateOn(
       kind: 'warning',
       message: `not in ${model}, and at random: ${prepared.missing.join(', ')}: fine-tune it first`,
     });
-  const names = [
-    ...declaredParameters(taskBlocks(context.className, config, { ...(lora && { lora }) })).keys(),
-  ];
+  const names = [...declared.keys()];
   const adapted = lora ? trainedNames(names, {}, config.num_hidden_layers, lora) : new Set<string>();
   const result = await run({
     task: measured,

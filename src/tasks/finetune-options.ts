@@ -13,7 +13,7 @@ export type DataSource = string | readonly string[] | readonly Row[];
 /** What `evaluate` and `Trainer` have in common. */
 export interface TaskRunOptions extends Partial<Omit<TaskOptions, 'seed' | 'class_weights'>> {
   readonly task: TaskName;
-  /** Reads files as this benchmark has them. */
+  /** Reads files as this benchmark has them; what is trained has the published hyper-parameters where none are given. */
   readonly benchmark?: BenchmarkName;
   /** A model folder, or the name of a model on the hub. */
   readonly model: string;
@@ -40,6 +40,10 @@ export interface TaskRunOptions extends Partial<Omit<TaskOptions, 'seed' | 'clas
   readonly onEvent?: (event: TaskEvent) => void;
   readonly signal?: AbortSignal;
 }
+
+/** Options of a task, or of a benchmark, from which the task follows. */
+export type TaskOrBenchmark<Options extends TaskRunOptions> =
+  Options | (Omit<Options, 'task'> & { readonly benchmark: BenchmarkName });
 
 /** transformers' names, and what the task takes. */
 export interface FinetuneOptions extends TaskRunOptions, TrainingArguments {
@@ -71,6 +75,12 @@ export interface FinetuneOptions extends TaskRunOptions, TrainingArguments {
 export type TaskEvent =
   | FineTuneEvent
   | { readonly kind: 'warning'; readonly message: string }
+  /** What was not given, and is as it was published for a benchmark. */
+  | {
+      readonly kind: 'hyper-parameters';
+      readonly arguments: TrainingArguments;
+      readonly source: string;
+    }
   | {
       readonly kind: 'ready';
       readonly steps: number;

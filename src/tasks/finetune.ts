@@ -2,7 +2,8 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { InputError } from '../errors.js';
 import { parameterCount } from '../model/initial-values.js';
 import { listCheckpoints } from '../train/fine-tuning/checkpoint.js';
-import type { FinetuneOptions } from './finetune-options.js';
+import { optionsOf, tunedBenchmarks } from './benchmarks/benchmarks.js';
+import type { FinetuneOptions, TaskOrBenchmark } from './finetune-options.js';
 import { planRun } from './plan-run.js';
 import { onTaskRanks, type TaskRanks } from './run-task.js';
 import { writeResults, type TaskResults } from './results.js';
@@ -13,12 +14,13 @@ export class FinetuningStopped extends Error {
 }
 
 /**
- * Fine-tunes a model on a task, evaluates it, and writes a model folder with transformers' files of results.
+ * Fine-tunes a model on a task, evaluates it, and writes a model folder with transformers' files of results. For a
+ * benchmark what is not given is as it was published.
  *
  * @throws InputError for data, a model or arguments that cannot be used; nothing was written then
  * @throws FinetuningStopped
  */
-export async function finetune(options: FinetuneOptions): Promise<TaskResults> {
+export async function finetune(options: TaskOrBenchmark<FinetuneOptions>): Promise<TaskResults> {
   return (await finetuneAndMeasure(options)).results;
 }
 
@@ -29,7 +31,13 @@ export interface FinetunedRun {
 }
 
 /** @see finetune */
-export async function finetuneAndMeasure(options: FinetuneOptions): Promise<FinetunedRun> {
+export async function finetuneAndMeasure(given: TaskOrBenchmark<FinetuneOptions>): Promise<FinetunedRun> {
+  const options = optionsOf(given);
+  const { benchmark } = options;
+  if (benchmark && !tunedBenchmarks.includes(benchmark))
+    throw new InputError(
+      `benchmark: expected one that models are fine-tuned for, ${tunedBenchmarks.join(', ')}, found ${benchmark}, which is evaluated as it is`,
+    );
   const ended = await onTaskRanks(options, (ranks) => finetuneOn(ranks, options));
   if (ended instanceof FinetuningStopped) throw ended;
   return ended;
@@ -37,14 +45,15 @@ export async function finetuneAndMeasure(options: FinetuneOptions): Promise<Fine
 
 async function finetuneOn(
   { mesh, leads, share, run }: TaskRanks,
-  options: FinetuneOptions,
+  given: FinetuneOptions,
 ): Promise<FinetunedRun | FinetuningStopped> {
-  const { output_dir: output, model, stopSignal } = options;
-  const onEvent = leads ? options.onEvent : undefined;
-  const resumed = await share(() => findResumed(options));
-  const planned = await planRun(options, mesh);
-  const { prepared, train, context, plan, declared, trained } = planned;
-  const { lora } = prepared;
+  const { output_dir: output, model, stopSignal } = given;
+  const onEvent = leads ? given.onEvent : undefined;
+  const resumed = await share(() => findResumed(given));
+  const planned = await planRun(given, mesh);
+  const { options, published, prepared, train, context, plan, trained } = planned;
+  const { lora, declared } = prepared;
+  if (published) onEvent?.({ kind: 'hyper-parameters', ...published });
   await share(() => mkdir(output, { recursive: true }));
   if (prepared.missing.length > 0)
     onEvent?.({

@@ -1,13 +1,14 @@
 /** What is settled of a fine-tuning run before its ranks begin. */
 import { InputError } from '../errors.js';
-import { taskBlocks } from '../model/task-blocks.js';
+import { parameterCount } from '../model/initial-values.js';
 import type { Mesh } from '../parallel/mesh.js';
 import { resolveArguments } from '../train/fine-tuning/arguments.js';
 import type { ExportedModel } from '../train/fine-tuning/checkpoint.js';
 import type { TrainingPlan } from '../train/fine-tuning/fine-tune-rank.js';
 import { resolveChunks } from '../train/mesh-options.js';
-import { declaredParameters } from '../train/parameters.js';
 import { adapterFile, adapterPrefix } from '../pretrained/adapter.js';
+import { benchmarks } from './benchmarks/benchmarks.js';
+import { publishedArguments, type PublishedArguments } from './benchmarks/published-arguments.js';
 import type { FinetuneOptions, TaskRunOptions } from './finetune-options.js';
 import { prepareTask, type PreparedTask } from './prepare-task.js';
 import { readData } from './read-data.js';
@@ -16,30 +17,34 @@ import { taskOf } from './tasks.js';
 import { learningRateScales, trainedNames } from './trained-parameters.js';
 
 export interface PlannedRun {
+  /** With the arguments that a benchmark has where none are given. */
+  readonly options: FinetuneOptions;
+  readonly published?: PublishedArguments;
   readonly prepared: PreparedTask;
   readonly train: Split;
   /** With the weights of classes. */
   readonly context: TaskContext;
   readonly plan: TrainingPlan;
-  readonly declared: ReturnType<typeof declaredParameters>;
   readonly trained: ReadonlySet<string>;
   readonly learningRateScales: ReadonlyMap<string, number>;
   readonly model: ExportedModel;
 }
 
 /** @throws InputError for data, a model or arguments that cannot be used */
-export async function planRun(options: FinetuneOptions, mesh: Mesh): Promise<PlannedRun> {
-  const { model } = options;
-  const task = taskOf(options.task);
-  const data = await readData(options, true);
+export async function planRun(given: FinetuneOptions, mesh: Mesh): Promise<PlannedRun> {
+  const { model } = given;
+  const task = taskOf(given.task);
+  const data = await readData(given, true);
   const prepared = await prepareTask(task, data, {
     ...{ model, mesh },
-    columns: options.columns ?? {},
-    options: { ...taskOptions(options), seed: options.seed ?? 42 },
-    isRegression: options.regression ?? false,
-    ...(options.lora && { lora: options.lora }),
-    config: options.config ?? {},
+    columns: given.columns ?? {},
+    options: { ...taskOptions(given), seed: given.seed ?? 42 },
+    isRegression: given.regression ?? false,
+    ...(given.lora && { lora: given.lora }),
+    config: given.config ?? {},
   });
+  const published = publishedFor(given, prepared, mesh.data);
+  const options = { ...given, ...published?.arguments };
   const train = prepared.train!;
   const weights = classWeights(options, train, prepared.context.labels.names.length);
   const context = {
@@ -54,15 +59,28 @@ export async function planRun(options: FinetuneOptions, mesh: Mesh): Promise<Pla
     dataRanks: mesh.data,
     mainMetric: task.mainMetric(context),
   });
-  const { lora } = prepared;
-  const declared = declaredParameters(taskBlocks(context.className, config, { ...(lora && { lora }) }));
+  const { lora, declared } = prepared;
   const names = [...declared.keys()];
   const trained = trainedNames(names, options, config.num_hidden_layers, lora);
   return {
-    ...{ prepared, train, context, plan, declared, trained },
+    ...{ options, prepared, train, context, plan, trained },
+    ...(published && { published }),
     learningRateScales: learningRateScales(names, options.layerwise_lr_decay ?? 1, config.num_hidden_layers),
     model: exportedModel(prepared, names, trained),
   };
+}
+
+/** The arguments that were not given, of a benchmark that has published ones. */
+function publishedFor(
+  given: FinetuneOptions,
+  { train, declared }: PreparedTask,
+  dataRanks: number,
+): PublishedArguments | undefined {
+  const benchmark = given.benchmark && benchmarks[given.benchmark].published;
+  if (benchmark === undefined) return undefined;
+  const { choices } = train!.features;
+  const parameters = parameterCount(declared.values());
+  return publishedArguments(benchmark, { parameters, choices, dataRanks }, given);
 }
 
 /** All of a model, or of one that is adapted what is trained. */

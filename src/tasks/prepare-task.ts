@@ -12,7 +12,8 @@ import { tokenizerFiles, type AnyTokenizer } from '../text/tokenizer-json.js';
 import { openWeights, readModelConfig } from '../train/weight-source.js';
 import { matchWeightSource } from '../train/loaded-weights.js';
 import { declaredParameters } from '../train/parameters.js';
-import type { LoraOptions } from '../model/lora.js';
+import { isLoraParameter, type LoraOptions } from '../model/lora.js';
+import type { Parameter } from '../model/parameters.js';
 import { renameColumns, type ColumnMapping } from './columns.js';
 import type { LabelSet, Rows, Split, Task, TaskContext, TaskOptions, TokenIds } from './task.js';
 
@@ -47,7 +48,9 @@ export interface PreparedTask {
   readonly context: TaskContext;
   readonly train?: Split;
   readonly evaluations: Readonly<Record<string, Split>>;
-  /** Parameters that the model lacks: they begin at random. */
+  /** The parameters, an adapter's included, by their names. */
+  readonly declared: ReadonlyMap<string, Parameter>;
+  /** Those that the model and its adapter lack: they begin at random, as a new adapter does, which is not named. */
   readonly missing: readonly string[];
   /** Of the model folder that comes of it. */
   readonly files: Readonly<Record<string, string>>;
@@ -89,14 +92,16 @@ export async function prepareTask(
   const encode = (rows: Rows, isTraining: boolean) =>
     task.encode(rows, { tokenizer, options, labels, isTraining });
   const opened = await openWeights({ layout: 'transformers', folder: base });
-  const declared = declaredParameters(taskBlocks(className, config));
+  const declared = declaredParameters(taskBlocks(className, config, { ...(lora && { lora }) }));
   const { missing } = matchWeightSource(declared, opened, base);
   await opened.close();
+  const isOfAdapter = (name: string) =>
+    isLoraParameter(name) || (adapter !== undefined && isSavedWithAdapter(name));
   return {
-    ...{ task, base, tokenizer, context },
+    ...{ task, base, tokenizer, context, declared },
     ...(lora && { lora }),
     ...(adapter && { adapter: model }),
-    missing: adapter ? missing.filter((name) => !isSavedWithAdapter(name)) : missing,
+    missing: missing.filter((name) => !isOfAdapter(name)),
     ...(train && { train: encode(train, true) }),
     evaluations: Object.fromEntries(evaluations.map(([name, rows]) => [name, encode(rows, false)])),
     files: {

@@ -105,6 +105,16 @@ export interface WrongExample {
   readonly loss: number;
 }
 
+/** How well a class is told from others. */
+export interface ClassScores {
+  readonly label: string;
+  readonly precision: number;
+  readonly recall: number;
+  readonly f1: number;
+  /** Examples that are of this class. */
+  readonly support: number;
+}
+
 /** What there is to show of an evaluation. */
 export interface Predictions {
   readonly files: readonly TextFile[];
@@ -114,6 +124,8 @@ export interface Predictions {
     readonly labels: readonly string[];
     readonly counts: readonly (readonly number[])[];
   };
+  /** Of entities by their types, and of all together, where labels tell where they begin and go on. */
+  readonly entities?: { readonly types: readonly ClassScores[]; readonly all: Omit<ClassScores, 'label'> };
 }
 
 export interface Task<Example = unknown> {

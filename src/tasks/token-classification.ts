@@ -87,10 +87,9 @@ export const tokenClassification: Task<WordsExample> = {
     if (expected.flat().length === 0) return {};
     const loss = meanLoss(evaluated);
     if (!areEntityTags(names)) return { loss, accuracy: accuracy(predicted.flat(), expected.flat()) };
-    const named = (all: readonly (readonly number[])[]) => all.map((own) => own.map((id) => names[id]!));
     const { overall_precision, overall_recall, overall_f1, overall_accuracy } = seqevalMetrics(
-      named(predicted),
-      named(expected),
+      named(predicted, names),
+      named(expected, names),
     );
     return {
       loss,
@@ -134,6 +133,9 @@ export const tokenClassification: Task<WordsExample> = {
             names.length,
           ),
         },
+        ...(areEntityTags(names) && {
+          entities: entityScores(compared(evaluated, split, names.length), names),
+        }),
       }),
     };
   },
@@ -165,6 +167,21 @@ const continuedLabels = (names: readonly string[]): number[] =>
 
 const tokenLogits = (logits: ArrayLike<number>, token: number, classes: number) =>
   (logits as Float32Array).subarray(token * classes, (token + 1) * classes);
+
+const named = (all: readonly (readonly number[])[], names: readonly string[]) =>
+  all.map((own) => own.map((id) => names[id]!));
+
+function entityScores({ predicted, expected }: ReturnType<typeof compared>, names: readonly string[]) {
+  const metrics = seqevalMetrics(named(predicted, names), named(expected, names));
+  const types = Object.entries(metrics).flatMap(([label, scores]) => {
+    if (typeof scores === 'number') return [];
+    const { number: support, ...rest } = scores;
+    return [{ label, support, ...rest }];
+  });
+  const { overall_precision: precision, overall_recall: recall, overall_f1: f1 } = metrics;
+  const support = types.reduce((sum, type) => sum + type.support, 0);
+  return { types, all: { precision, recall, f1, support } };
+}
 
 /** Of each example, what its labelled tokens are taken for, and are. */
 function compared(evaluated: readonly EvaluatedBatch[], { features }: Split, classes: number) {

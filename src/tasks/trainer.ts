@@ -1,11 +1,11 @@
-import type { DataSource, FinetuneOptions } from './finetune-options.js';
+import type { DataSource, FinetuneOptions, TaskOrBenchmark } from './finetune-options.js';
 import { evaluate } from './evaluate.js';
 import { finetune } from './finetune.js';
 import type { TaskResults } from './results.js';
 
 /** What transformers' users know: arguments and data, then `train`, `evaluate` and `predict`. */
 export class Trainer {
-  constructor(readonly options: FinetuneOptions) {}
+  constructor(readonly options: TaskOrBenchmark<FinetuneOptions>) {}
 
   /** See `finetune`. */
   train(): Promise<TaskResults> {

@@ -30,6 +30,8 @@ export const training: TrainingReport = {
     ['class_weights', hostile.join(' ')],
   ],
   bestStep: 20,
+  isBestKept: true,
+  lastStep: 30,
   isAdapter: false,
 };
 

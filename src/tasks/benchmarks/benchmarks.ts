@@ -1,17 +1,18 @@
 /** Megatron-LM's evaluations by name: what they read, and the task that measures it. */
 import { readFile } from 'node:fs/promises';
+import { InputError, shown } from '../../errors.js';
 import type { AnyTokenizer } from '../../text/tokenizer-json.js';
 import type { Row } from '../data/row.js';
 import { readRows } from '../data/rows.js';
+import type { TaskOrBenchmark, TaskRunOptions } from '../finetune-options.js';
 import type { TaskOptions } from '../task.js';
 import type { MeasuredTask, TaskName } from '../tasks.js';
-import { conll2003Sentences } from './conll2003.js';
+import { readConll2003 } from './conll2003.js';
 import { mnliExamples, mnliLabels } from './mnli.js';
-import type { ChoiceExample } from './multiple-choice.js';
-import { besidePublished } from './published.js';
+import { besidePublished, type Benchmark, type Metric } from './published.js';
 import { qqpExamples } from './qqp.js';
 import { readRace } from './race.js';
-import { swagExamples } from './swag.js';
+import { readSwag } from './swag.js';
 
 export const benchmarkNames = [
   'glue/mnli',
@@ -37,22 +38,30 @@ export interface BenchmarkDefinition {
   readonly measuredAs?: MeasuredTask;
   readonly options: Partial<TaskOptions>;
   /** Of a file; of RACE a folder. @throws InputError naming what is not as the benchmark has it */
-  readonly read: (path: string, context: BenchmarkContext) => Promise<readonly Row[]>;
-  /** The result beside those of the paper, where it has any. @param of the metrics by their names */
-  readonly beside?: (metrics: Readonly<Record<string, number>>) => string;
+  readonly read: (path: string, context: BenchmarkContext) => AsyncIterable<Row> | Promise<readonly Row[]>;
+  /** What the paper calls it, where it has results. */
+  readonly published?: Benchmark;
+  /** The result beside those of the paper, where both are there. @param of the metrics by their names */
+  readonly beside?: (metrics: Metrics) => string | undefined;
 }
+
+type Metrics = Readonly<Record<string, number>>;
 
 const text = (path: string) => readFile(path, 'utf8');
 
-const choiceRows = (examples: readonly ChoiceExample[]): Row[] => examples.map((example) => ({ ...example }));
+const percent = (metric: number | undefined) => (metric === undefined ? undefined : 100 * metric);
 
-async function allRows(path: string): Promise<Row[]> {
-  const rows: Row[] = [];
-  for await (const row of readRows(path)) rows.push(row);
-  return rows;
-}
-
-const percent = (metric: number | undefined) => 100 * (metric ?? NaN);
+const published = <Name extends Benchmark>(
+  name: Name,
+  resultOf: (metrics: Metrics) => Readonly<Partial<Record<Metric<Name>, number | undefined>>>,
+): Pick<BenchmarkDefinition, 'published' | 'beside'> => ({
+  published: name,
+  beside(metrics) {
+    const found = Object.entries(resultOf(metrics)).filter(([, value]) => value !== undefined);
+    if (found.length === 0) return undefined;
+    return besidePublished(name, Object.fromEntries(found) as Partial<Record<Metric<Name>, number>>);
+  },
+});
 
 export const benchmarks: Readonly<Record<BenchmarkName, BenchmarkDefinition>> = {
   'glue/mnli': {
@@ -63,58 +72,82 @@ export const benchmarks: Readonly<Record<BenchmarkName, BenchmarkDefinition>> = 
         ...row,
         label: label === null ? null : mnliLabels[label],
       })),
-    beside: ({ eval_accuracy }) => besidePublished('mnli', { matched: percent(eval_accuracy) }),
+    ...published('mnli', ({ eval_accuracy, eval_mm_accuracy }) => ({
+      matched: percent(eval_accuracy),
+      mismatched: percent(eval_mm_accuracy),
+    })),
   },
   'glue/qqp': {
     task: 'sequence-classification',
     options: { glue_task: 'qqp' },
     read: async (path, { warn }) => [...qqpExamples(await text(path), path, warn)].map((row) => ({ ...row })),
-    beside: ({ eval_accuracy }) => besidePublished('qqp', { accuracy: percent(eval_accuracy) }),
+    ...published('qqp', ({ eval_accuracy }) => ({ accuracy: percent(eval_accuracy) })),
   },
   squad: {
     task: 'question-answering',
     options: {},
-    read: allRows,
-    beside: ({ eval_f1, eval_exact_match }) =>
-      besidePublished('squad1.1', { f1: eval_f1!, exact_match: eval_exact_match! }),
+    read: (path) => readRows(path),
+    ...published('squad1.1', ({ eval_f1, eval_exact_match }) => ({
+      f1: eval_f1,
+      exact_match: eval_exact_match,
+    })),
   },
   squad_v2: {
     task: 'question-answering',
     options: { version_2_with_negative: true },
-    read: allRows,
-    beside: ({ eval_f1, eval_exact }) =>
-      besidePublished('squad2.0', { f1: eval_f1!, exact_match: eval_exact! }),
+    read: (path) => readRows(path),
+    ...published('squad2.0', ({ eval_f1, eval_exact }) => ({ f1: eval_f1, exact_match: eval_exact })),
   },
   race: {
     task: 'multiple-choice',
     options: { choice_first: true },
-    read: async (path, { tokenizer }) => choiceRows(await readRace(path, tokenizer)),
-    beside: ({ eval_accuracy }) => besidePublished('race', { all: percent(eval_accuracy) }),
+    read: (path, { tokenizer }) => readRace(path, tokenizer),
+    ...published('race', ({ eval_accuracy }) => ({ all: percent(eval_accuracy) })),
   },
   swag: {
     task: 'multiple-choice',
     options: {},
-    read: async (path) => choiceRows(swagExamples(await text(path), path)),
+    read: readSwag,
   },
   conll2003: {
     task: 'token-classification',
     options: {},
-    read: async (path) =>
-      conll2003Sentences(await text(path), path).map(({ words: tokens, tags }) => ({ tokens, tags })),
+    read: readConll2003,
   },
   wikitext103: {
     task: 'causal-lm',
     measuredAs: 'wikitext103',
     options: {},
     read: async (path) => [{ text: await text(path) }],
-    beside: ({ eval_adjusted_perplexity }) =>
-      besidePublished('wikitext103', { adjusted_perplexity: eval_adjusted_perplexity! }),
+    ...published('wikitext103', ({ eval_adjusted_perplexity }) => ({
+      adjusted_perplexity: eval_adjusted_perplexity,
+    })),
   },
   lambada: {
     task: 'causal-lm',
     measuredAs: 'lambada',
     options: {},
     read: async (path) => [{ text: await text(path) }],
-    beside: ({ eval_accuracy }) => besidePublished('lambada', { accuracy: percent(eval_accuracy) }),
+    ...published('lambada', ({ eval_accuracy }) => ({ accuracy: percent(eval_accuracy) })),
   },
 };
+
+/** Those that models are fine-tuned for; others are evaluated as they are. */
+export const tunedBenchmarks = benchmarkNames.filter((name) => benchmarks[name].measuredAs === undefined);
+
+/**
+ * Options with the task that follows from a benchmark, where one is given, and how it prepares texts.
+ *
+ * @throws InputError for no benchmark's name, or another task than its
+ */
+export function optionsOf<Options extends TaskRunOptions>(given: TaskOrBenchmark<Options>): Options {
+  const { benchmark } = given;
+  if (benchmark === undefined) return given as Options;
+  if (!benchmarkNames.includes(benchmark))
+    throw new InputError(`benchmark: expected ${benchmarkNames.join(', ')}, found ${shown(benchmark)}`);
+  const { task, options } = benchmarks[benchmark];
+  const { task: asked = task } = given as Partial<Options>;
+  if (asked !== task)
+    throw new InputError(`task: expected ${task}, as ${benchmark} is, or none, found ${shown(asked)}`);
+  return { ...options, ...given, task } as unknown as Options;
+}

@@ -1,5 +1,7 @@
+import type { Row } from '../data/row.js';
+
 /** A question of several answers, of which a model sees each in a pair. */
-export interface ChoiceExample {
+export interface ChoiceExample extends Row {
   readonly id: number;
   readonly context: string;
   /** What goes with the context in each pair. */

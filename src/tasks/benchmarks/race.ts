@@ -47,7 +47,7 @@ export function raceExamples(
     }));
 }
 
-function examplesOf(line: string, where: string): Omit<ChoiceExample, 'id'>[] {
+function examplesOf(line: string, where: string): Pick<ChoiceExample, 'context' | 'choices' | 'label'>[] {
   const { article, questions, options, answers } = parseFields(
     articleSchema,
     parseJsonObject(where, line),

@@ -5,24 +5,40 @@ import { fixture, readJson } from '../../../test/support/fixture.js';
 import { temporaryFolder } from '../../../test/support/workspace.js';
 import type { TextTokenizer } from '../../text/text-tokenizer.js';
 import { readAnyTokenizer } from '../../text/tokenizer-files.js';
-import { conll2003Sentences } from './conll2003.js';
+import { readConll2003 } from './conll2003.js';
 import { mnliExamples } from './mnli.js';
 import type { ChoiceExample } from './multiple-choice.js';
 import { qqpExamples } from './qqp.js';
 import { raceExamples, readRace } from './race.js';
-import { swagExamples } from './swag.js';
+import { readSwag } from './swag.js';
 
 interface Read<Example> {
   readonly text: string;
   readonly examples: readonly Example[];
 }
 const files = readJson(fixture('benchmarks/readers.json')) as Readonly<
-  Record<'mnli train' | 'mnli test' | 'qqp test' | 'swag' | 'conll2003', Read<object>>
+  Record<'mnli train' | 'mnli test' | 'qqp test' | 'swag', Read<object>>
 > & {
   readonly 'qqp train': Read<object> & { readonly skipped: readonly number[] };
+  readonly conll2003: Read<{ readonly words: unknown; readonly tags: unknown }>;
   readonly race: Read<ChoiceExample & { readonly pieces: readonly (readonly number[])[] }>;
 };
 const ofTest = ({ examples }: Read<object>) => examples.map((example) => ({ ...example, label: null }));
+const folder = temporaryFolder();
+
+/** What a reader makes of a file. */
+async function rowsOf(
+  read: (file: string) => AsyncIterable<object>,
+  name: string,
+  text: string,
+): Promise<object[]> {
+  const file = path.join(folder, name);
+  writeFileSync(file, text);
+  const rows: object[] = [];
+  for await (const row of read(file)) rows.push(row);
+  return rows;
+}
+
 const refuseWarning = (message: string) => expect.fail(message);
 
 describe('MNLI', () => {
@@ -118,32 +134,38 @@ describe('RACE', () => {
 
 describe('SWAG', () => {
   const { text, examples } = files.swag;
-  it('is read by the names of its columns', () => {
-    expect(swagExamples(text, 'val.csv')).toEqual(examples);
+  const read = (written: string) => rowsOf(readSwag, 'val.csv', written);
+
+  it('is read by the names of its columns', async () => {
+    expect(await read(text)).toEqual(examples);
     const hidden = text.replace(',label\n', '\n').replace(/,[01]\n/g, '\n');
-    expect(swagExamples(hidden, 'test.csv')).toEqual(ofTest(files.swag));
-    expect(swagExamples(text.trimEnd().replace(/(?<!loudly\.")\n/g, '\r\n'), 'val.csv').length).toBe(2);
+    expect(await read(hidden)).toEqual(ofTest(files.swag));
+    expect(await read(text.trimEnd().replace(/(?<!loudly\.")\n/g, '\r\n'))).toHaveLength(2);
   });
 
   it.each([
-    [text.replace('ending2', 'ending'), 'row 1: expected a column ending2, found , video-id'],
-    [text.replace(/,0\n$/, ',4\n'), 'row 3, column label: expected 0 to 3, found "4"'],
-    [text.replace(/,0\n$/, '\n'), 'row 3: expected 12 columns, found 11'],
-    [text.replace('loudly."', 'loudly.'), 'row 3: expected a cell and a comma'],
-    [text.replace('goes."', 'goes." so'), 'row 2: expected a cell and a comma'],
-  ])('refuses what is wrong (%#)', (wrong, message) => {
-    expect(() => swagExamples(wrong, 'val.csv')).toThrow(`val.csv, ${message}`);
+    [text.replace('ending2', 'ending'), ': expected a column ending2, found , video-id'],
+    [text.replace(/,0\n$/, ',4\n'), ', row 2, column label: expected 0 to 3, found "4"'],
+    [text.replace(/,0\n$/, '\n'), ', line 3 (row 2): expected 12 cells, as the header has, found 11'],
+    [text.replace('loudly."', 'loudly.'), ', line 3: expected a closing quote'],
+    [text.replace('goes."', 'goes." so'), ', line 2: expected the end of the cell after its closing quote'],
+  ])('refuses what is wrong (%#)', async (wrong, message) => {
+    await expect(read(wrong)).rejects.toThrow(`val.csv${message}`);
   });
 });
 
 describe('CoNLL-2003', () => {
   const { text, examples } = files.conll2003;
-  it('has a sentence between empty lines', () => {
-    expect(conll2003Sentences(text, 'eng.testa')).toEqual(examples);
+  const sentences = examples.map(({ words: tokens, tags }) => ({ tokens, tags }));
+
+  it('has a sentence between empty lines', async () => {
+    expect(await rowsOf(readConll2003, 'eng.testa', text)).toEqual(sentences);
+    const dense = text.replace('\n\n\n-DOCSTART- -X- -X- O\n\n', '\n-DOCSTART- -X- -X- O\n');
+    expect(await rowsOf(readConll2003, 'eng.testa', dense)).toEqual(sentences);
   });
 
-  it.each(['a B I-NP', 'a B  I-NP', 'a\tB\tI-NP\tO', 'a B C D E'])('refuses %j', (line) => {
-    expect(() => conll2003Sentences(`${text}${line}\n`, 'eng.testa')).toThrow(
+  it.each(['a B I-NP', 'a B  I-NP', 'a\tB\tI-NP\tO', 'a B C D E'])('refuses %j', async (line) => {
+    await expect(rowsOf(readConll2003, 'eng.testa', `${text}${line}\n`)).rejects.toThrow(
       'eng.testa, line 13: expected 4 columns',
     );
   });

@@ -21,7 +21,7 @@ const readers: Readonly<Record<string, ReadRows>> = {
   '.json': readJson,
   '.csv': (path) => readCsv(path, ','),
   '.tsv': (path) => readCsv(path, '\t'),
-  '.conll': readConll,
+  '.conll': (path) => readConll(path),
   '.txt': (path, { txt = 'lines' }) => (txt === 'conll' ? readConll(path) : readTexts(path)),
 };
 

@@ -1,7 +1,7 @@
 /** What was measured, in the order in which people look at it. */
 import type { LoggedNumbers } from '../../train/fine-tuning/state.js';
 import type { ChartPoint } from '../../train/line-chart.js';
-import type { Predictions } from '../task.js';
+import type { ClassScores, Predictions } from '../task.js';
 
 export type Confusion = NonNullable<Predictions['confusion']>;
 
@@ -53,15 +53,6 @@ export function drawnMetric(history: readonly LoggedNumbers[], main: string): st
   const others = metrics.filter((name) => name !== 'loss');
   const name = others.includes(main) ? main : others[0];
   return name === undefined ? undefined : name === 'perplexity' ? name : `eval_${name}`;
-}
-
-export interface ClassScores {
-  readonly label: string;
-  readonly precision: number;
-  readonly recall: number;
-  readonly f1: number;
-  /** Examples that are of this class. */
-  readonly support: number;
 }
 
 /** Of each class by itself; what cannot be told, as nothing was there, is 0, as scikit-learn has it. */

@@ -2,7 +2,7 @@
 import { cardMetadata } from './card-metadata.js';
 import { markdownText } from './card-text.js';
 import { evaluationTable, metricName, shownNumber } from './evaluations.js';
-import type { Report, TrainingReport } from './report.js';
+import { keptModel, type Report, type TrainingReport } from './report.js';
 import { metricTitle, taskCards } from './task-cards.js';
 
 /** Labels that are named. */
@@ -23,6 +23,7 @@ export function modelCard(report: Report & { readonly training: TrainingReport }
   const results = Object.entries(report.evaluations.eval?.metrics ?? {}).map(
     ([key, value]) => `- ${markdownText(metricTitle(metricName(key)))}: ${shownNumber(value)}`,
   );
+  const beside = report.beside === undefined ? '' : `\n\`\`\`text\n${report.beside}\n\`\`\`\n`;
   const isNamed = (picture: string) => files.pictures.includes(picture);
   return `---
 ${cardMetadata(report)}
@@ -30,8 +31,8 @@ ${cardMetadata(report)}
 
 # ${markdownText(name)}
 
-This model is ${kind} ${base}, trained on ${markdownText(data.train?.name ?? 'other data')}.
-${results.length > 0 ? `It has these results on ${markdownText(data.eval?.name ?? 'other data')}:\n\n${results.join('\n')}\n` : ''}
+This model is ${kind} ${base}, trained on ${markdownText(data.train?.name ?? 'other data')}. ${markdownText(keptModel(training, report))}
+${results.length > 0 ? `It has these results on ${markdownText(data.eval?.name ?? 'other data')}:\n\n${results.join('\n')}\n${beside}` : ''}
 ## Model description
 
 ${taskCards[task].does} Its class is \`${className}\`.

@@ -5,8 +5,8 @@ import { confusionPicture } from './confusion-picture.js';
 import { metricName, shownNumber } from './evaluations.js';
 import { htmlPage } from './html-page.js';
 import type { NamedValue } from './hyper-parameters.js';
-import type { Report, TrainingReport } from './report.js';
-import { classTable, errorsTable, evaluationsTable, shownErrors } from './report-tables.js';
+import { keptModel, type Report, type TrainingReport } from './report.js';
+import { classTable, entityTable, errorsTable, evaluationsTable, shownErrors } from './report-tables.js';
 import { metricTitle, taskCards } from './task-cards.js';
 import type { EvaluationResult } from '../task-rank.js';
 
@@ -20,7 +20,7 @@ const splitTitles: Readonly<Record<string, string>> = { eval: 'Evaluation', pred
 
 /** The whole file. */
 export function reportPage(report: Report): string {
-  const { name, training, evaluations } = report;
+  const { name, training, evaluations, beside } = report;
   const heading = training ? name : `Evaluation of ${name}`;
   return htmlPage(
     heading,
@@ -28,7 +28,8 @@ export function reportPage(report: Report): string {
     `${Object.entries(evaluations)
       .map(([prefix, one]) => figures(report, prefix, one))
       .join('\n')}
-${training ? trainingSection(training, report.mainMetric) : ''}
+${beside === undefined ? '' : `<div class="card scroll" tabindex="0" role="region" aria-label="Published results"><pre>${beside}</pre></div>`}
+${training ? trainingSection(training, report) : ''}
 ${Object.entries(evaluations)
   .map(([prefix, one]) => predictionsSection(report, prefix, one))
   .join('\n')}
@@ -68,7 +69,7 @@ function figures({ mainMetric, data, evaluations }: Report, prefix: string, one:
 const tile = (name: string, value: string, isMain = false) =>
   `<div${isMain ? ' class="main"' : ''}><dt>${shownText(name)}</dt><dd>${value}</dd></div>`;
 
-function trainingSection(training: TrainingReport, mainMetric: string): string {
+function trainingSection(training: TrainingReport, { mainMetric }: Report): string {
   const { results } = training;
   const drawings = curves(training, mainMetric).map(
     (chart) => `<figure class="card curves">${curvePicture(chart, chartSize)}</figure>`,
@@ -84,6 +85,7 @@ function trainingSection(training: TrainingReport, mainMetric: string): string {
   ];
   return `<section>
 <h2>Training</h2>
+<p class="note">${shownText(keptModel(training, { mainMetric }))}</p>
 <dl class="tiles">${tiles.join('')}</dl>
 <div class="columns">${drawings.join('\n')}</div>
 ${table ? `<div class="card" style="margin-top:0.75rem"><h3>Evaluations on the way</h3>\n${table}</div>` : ''}
@@ -93,14 +95,14 @@ ${table ? `<div class="card" style="margin-top:0.75rem"><h3>Evaluations on the w
 function predictionsSection(
   { evaluations, task }: Report,
   prefix: string,
-  { predictions: { confusion, worst } }: EvaluationResult,
+  { predictions: { confusion, entities, worst } }: EvaluationResult,
 ): string {
   if (!confusion && worst.length === 0) return '';
   const of = Object.keys(evaluations).length > 1 ? ` (${(splitTitles[prefix] ?? prefix).toLowerCase()})` : '';
   const matrix = confusion
     ? `<div class="columns">
 <figure class="card ${confusion.labels.length > wideMatrix ? 'wide ' : ''}matrix"><div class="scroll" tabindex="0" role="region" aria-label="Confusion matrix">${confusionPicture(confusion, 'What is taken for what')}</div></figure>
-<div class="card"><h3>Each class</h3>\n${classTable(confusion)}</div>
+<div class="card">${entities ? `<h3>Each entity</h3>\n${entityTable(entities)}` : `<h3>Each class</h3>\n${classTable(confusion)}`}</div>
 </div>`
     : '';
   const count = shownErrors(worst);

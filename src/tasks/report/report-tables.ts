@@ -1,6 +1,6 @@
 /** Tables of the report: each is wide in itself, and not the page. */
 import { shownText } from '../../markup.js';
-import type { WrongExample } from '../task.js';
+import type { ClassScores, Predictions, WrongExample } from '../task.js';
 import {
   classScores,
   evaluationTable,
@@ -29,20 +29,29 @@ ${body}
 export const title = (text: string, className = '') =>
   `<th scope="col"${className ? ` class="${className}"` : ''}>${shownText(text)}</th>`;
 
-/** Precision, recall, F1 and support of each class. */
+/** Precision, recall, F1 and support of each class, and their means. */
 export function classTable(confusion: Confusion): string {
   const scores = classScores(confusion);
-  const cells = ({ precision, recall, f1, support }: Omit<(typeof scores)[number], 'label'>) =>
+  return scoresTable('Class', scores, ['Mean of classes', meanScores(scores)]);
+}
+
+/** Those of entities by their types, and of all together. */
+export const entityTable = ({ types, all }: NonNullable<Predictions['entities']>) =>
+  scoresTable('Entity', types, ['All entities', all]);
+
+function scoresTable(
+  kind: string,
+  scores: readonly ClassScores[],
+  [name, last]: readonly [name: string, scores: Omit<ClassScores, 'label'>],
+): string {
+  const cells = ({ precision, recall, f1, support }: Omit<ClassScores, 'label'>) =>
     `<td>${precision.toFixed(3)}</td><td>${recall.toFixed(3)}</td><td class="bar" style="--share:${(100 * f1).toFixed(0)}%">${f1.toFixed(3)}</td><td>${shownNumber(support)}</td>`;
   const rows = scores.map(
     (one) => `<tr><th scope="row" class="text label">${shownText(one.label)}</th>${cells(one)}</tr>`,
   );
-  const mean = `<tfoot><tr><th scope="row" class="text">Mean of classes</th>${cells(meanScores(scores))}</tr></tfoot>`;
-  const head = [
-    title('Class', 'text'),
-    ...['Precision', 'Recall', 'F1', 'Support'].map((name) => title(name)),
-  ];
-  return scrolling('Metrics of each class', head, rows.join('\n'), mean);
+  const foot = `<tfoot><tr><th scope="row" class="text">${name}</th>${cells(last)}</tr></tfoot>`;
+  const head = [title(kind, 'text'), ...['Precision', 'Recall', 'F1', 'Support'].map((name) => title(name))];
+  return scrolling(`Metrics of each ${kind.toLowerCase()}`, head, rows.join('\n'), foot);
 }
 
 const evaluated = (name: string) => (name === 'loss' ? 'Evaluation loss' : metricTitle(name));

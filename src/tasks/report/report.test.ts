@@ -169,6 +169,15 @@ describe('the model card', () => {
     expect(body).not.toContain('huggingface.co');
   });
 
+  test.each([
+    [{ isBestKept: true, bestStep: 20 }, 'It is the model of step 20, the best by Accuracy.'],
+    [{ isBestKept: false, lastStep: 30 }, 'It is the model of the last step, 30.'],
+  ])('which model was kept: %o', (kept, said) => {
+    const report = { ...plain, training: { ...training, ...kept } };
+    expect(read(modelCard(report, files)).body).toContain(said);
+    expect(reportPage(report)).toContain(said);
+  });
+
   test('an adapter is loaded with PEFT', () => {
     const adapter = { ...plain, training: { ...training, isAdapter: true } };
     const { metadata, body } = read(modelCard(adapter, files));

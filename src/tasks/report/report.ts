@@ -3,12 +3,15 @@ import path from 'node:path';
 import type { TaskClass } from '../../model/task-blocks.js';
 import type { TrainingPlan } from '../../train/fine-tuning/fine-tune-rank.js';
 import type { LoggedNumbers, TrainerState } from '../../train/fine-tuning/state.js';
+import type { Metrics } from '../../train/fine-tuning/workload.js';
 import type { DataSource, FinetuneOptions, TaskRunOptions } from '../finetune-options.js';
+import { benchmarks } from '../benchmarks/benchmarks.js';
 import type { GlueTask } from '../metrics/glue.js';
 import type { EvaluationResult } from '../task-rank.js';
 import type { LabelSet, TaskContext } from '../task.js';
 import { taskOf, type TaskName } from '../tasks.js';
 import { hyperParameters, type NamedValue } from './hyper-parameters.js';
+import { metricTitle } from './task-cards.js';
 
 export interface Report {
   /** Of the output folder, or of the model that was measured. */
@@ -26,6 +29,8 @@ export interface Report {
   /** Without what comes before it: `accuracy`. */
   readonly mainMetric: string;
   readonly evaluations: Readonly<Record<string, EvaluationResult>>;
+  /** A table of a benchmark's result and the published ones. */
+  readonly beside?: string;
   readonly training?: TrainingReport;
 }
 
@@ -35,6 +40,9 @@ export interface TrainingReport {
   readonly results: Readonly<Record<string, number>>;
   readonly hyperParameters: readonly NamedValue[];
   readonly bestStep: number | null;
+  /** Whether the best model was kept, and not that of the last step. */
+  readonly isBestKept: boolean;
+  readonly lastStep: number;
   /** Whether the folder has an adapter, and not a whole model. */
   readonly isAdapter: boolean;
 }
@@ -63,7 +71,7 @@ export interface ReportedTraining {
   readonly options: FinetuneOptions;
   readonly plan: TrainingPlan;
   readonly isAdapter: boolean;
-  readonly state: Pick<TrainerState, 'log_history' | 'best_global_step'>;
+  readonly state: Pick<TrainerState, 'log_history' | 'best_global_step' | 'global_step'>;
   readonly results: Readonly<Record<string, number>>;
 }
 
@@ -79,6 +87,8 @@ export function reportOf(
   const main = training?.plan.best?.metric.replace(/^eval_/, '') ?? taskOf(task).mainMetric(context).name;
   const glueTask = context.options.glue_task;
   const train = training?.options.train;
+  const metrics = Object.assign({}, ...Object.values(evaluations).map((one) => one.metrics)) as Metrics;
+  const beside = options.benchmark && benchmarks[options.benchmark].beside?.(metrics);
   return {
     name: nameOf(training ? training.options.output_dir : model),
     ...{ task, className, problem: labels.problem, evaluations, mainMetric: main },
@@ -90,17 +100,29 @@ export function reportOf(
       ...(test && { predict: dataName(test) }),
     },
     ...(glueTask !== undefined && { glueTask }),
+    ...(beside !== undefined && { beside }),
     ...(training && {
       training: {
         history: training.state.log_history,
         results: training.results,
         hyperParameters: hyperParameters(training.options, training.plan, context),
         bestStep: training.state.best_global_step,
+        isBestKept: training.plan.best?.isLoaded === true && training.state.best_global_step !== null,
+        lastStep: training.state.global_step,
         isAdapter: training.isAdapter,
       },
     }),
   };
 }
+
+/** Which model the folder has. */
+export const keptModel = (
+  { isBestKept, bestStep, lastStep }: TrainingReport,
+  { mainMetric }: Pick<Report, 'mainMetric'>,
+) =>
+  isBestKept
+    ? `It is the model of step ${bestStep}, the best by ${metricTitle(mainMetric)}.`
+    : `It is the model of the last step, ${lastStep}.`;
 
 /** Where a folder is on this machine is nobody's business. */
 const nameOf = (folder: string) => path.basename(path.resolve(folder));
