@@ -1,9 +1,9 @@
 /** What learns in fine-tuning, and how fast. */
-import { existsSync } from 'node:fs';
+import { cpSync, existsSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { difference, readTensors } from './support/fixture.js';
-import { jsonOf, model, rows, run, weightsOf, type Run } from './support/fine-tuning.js';
+import { difference, fixture, readTensors } from './support/fixture.js';
+import { folder, jsonOf, model, rows, run, weightsOf, type Run } from './support/fine-tuning.js';
 import { built } from './support/package.js';
 
 describe('what learns', () => {
@@ -65,5 +65,32 @@ describe('what learns', () => {
     expect(evaluated.eval_loss).toBeCloseTo(trained.results.eval_loss!, 5);
     const split = await run({ lora, max_steps: 20, learning_rate: 1e-2, tensor_parallel_size: 2 });
     expect(difference(split.losses, trained.losses)).toBeLessThan(1e-4);
+  });
+
+  test('smoothed labels, of a GPT-2 too', async () => {
+    const gpt2 = path.join(folder, 'gpt2');
+    cpSync(fixture('gpt2-tokenizer/plain'), gpt2, { recursive: true });
+    cpSync(fixture('gpt2/text'), gpt2, { recursive: true });
+    const { text } = rows[0]!;
+    const noDropout = { hidden_dropout_prob: 0, attention_probs_dropout_prob: 0 };
+    const { losses } = await run({
+      ...{ task: 'causal-lm', model: gpt2, train: [{ text }], validation: [{ text }], config: noDropout },
+      ...{ max_seq_length: 16, train_sampling_strategy: 'sequential', per_device_train_batch_size: 1 },
+      ...{ max_steps: 1, learning_rate: 0, label_smoothing_factor: 0.2 },
+    });
+
+    const tokenizer = await built.readAnyTokenizer(gpt2);
+    const { input_ids } = tokenizer.encode(text, null, { max_length: 16, truncation: true });
+    const loaded = await built.GPT2LMHeadModel.from_pretrained(gpt2);
+    const { logits } = await loaded.forward({ input_ids: [input_ids] });
+    await loaded.dispose();
+    const words = logits.dims.at(-1)!;
+    const costs = input_ids.slice(1).map((next, i) => {
+      const scores = Array.from(logits.data.subarray(i * words, (i + 1) * words));
+      const logSum = Math.log(scores.reduce((sum, score) => sum + Math.exp(score), 0));
+      const ofAll = scores.reduce((sum, score) => sum + logSum - score, 0) / words;
+      return 0.8 * (logSum - scores[next]!) + 0.2 * ofAll;
+    });
+    expect(losses[0]).toBeCloseTo(costs.reduce((sum, cost) => sum + cost, 0) / costs.length, 5);
   });
 });

@@ -14,7 +14,7 @@ import {
   gpt2Logits,
 } from './gpt2.js';
 import { normOfRows, transformerLayer } from './layer.js';
-import { labelledLossByRows } from './losses.js';
+import { labelledLossByRows, type LossOptions } from './losses.js';
 import { triangularMask } from './masks.js';
 import { layerNormParameters, parameterInputs } from './parameters.js';
 import { enterTensorParallel } from './tensor-parallel.js';
@@ -24,10 +24,13 @@ import { enterTensorParallel } from './tensor-parallel.js';
  * int32 [batch · sequence], the token that each position is to predict (−100 for none). It gives the scalars `loss`,
  * which is `lm_loss` too, and of the labelled positions `lm_count` and `lm_correct`, those whose label is the likeliest.
  */
-export const gpt2Blocks = (config: TransformerConfig): Block[] => [
+export const gpt2Blocks = (
+  config: TransformerConfig,
+  options: Pick<LossOptions, 'smoothing'> = {},
+): Block[] => [
   embeddingsBlock(config),
   ...Array.from({ length: config.num_hidden_layers }, (_, i) => layerBlock(config, i)),
-  headBlock(config),
+  headBlock(config, options),
 ];
 
 function embeddingsBlock(config: TransformerConfig): Block {
@@ -60,7 +63,7 @@ function layerBlock(config: TransformerConfig, index: number): Block {
   };
 }
 
-function headBlock(config: TransformerConfig): Block {
+function headBlock(config: TransformerConfig, options: Pick<LossOptions, 'smoothing'>): Block {
   const { wte } = gpt2EmbeddingsParameters(config);
   const parameters = {
     transformer: { wte, ln_f: layerNormParameters(config.hidden_size) },
@@ -77,7 +80,7 @@ function headBlock(config: TransformerConfig): Block {
       const labels = input('labels', [multiplyDimensions(run.batchSize, run.sequenceLength)], 'int32');
       const score = (rows: Value) => gpt2Logits(rows, table);
       const width = config.vocab_size / run.tensor.size;
-      const { loss, count, correct } = labelledLossByRows(last, score, width, labels, run.tensor);
+      const { loss, count, correct } = labelledLossByRows(last, score, width, labels, run.tensor, options);
       return { loss, lm_loss: loss, lm_count: count, lm_correct: correct };
     },
   };

@@ -50,7 +50,7 @@ export function taskBlocks(
   config: TransformerConfig,
   options: TaskBlockOptions = {},
 ): Block[] {
-  if (name === 'GPT2LMHeadModel') return gpt2Blocks(config);
+  if (name === 'GPT2LMHeadModel') return gpt2Blocks(config, { smoothing: options.labelSmoothing ?? 0 });
   const { lora } = options;
   return [
     embeddingsBlock(config, { keepsPadding: true }),
