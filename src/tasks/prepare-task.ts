@@ -140,7 +140,8 @@ function taskConfig(
   changed: Partial<TransformerConfig>,
   tokenizer: AnyTokenizer,
 ): TransformerConfig {
-  if (found.model_type === 'gpt2') return gpt2Config({ ...found, ...changed, architectures: [className] });
+  if (found.model_type === 'gpt2')
+    return gpt2Config({ ...found, ...gpt2Dropout(changed), architectures: [className] });
   if (tokenizer.vocabSize > found.vocab_size)
     throw new InputError(
       `expected a tokenizer of at most the model's ${found.vocab_size} tokens, found ${tokenizer.vocabSize}`,
@@ -155,6 +156,15 @@ function taskConfig(
     torch_dtype: 'float32',
   });
 }
+
+/** By GPT-2's names. */
+const gpt2Dropout = ({
+  hidden_dropout_prob: hidden,
+  attention_probs_dropout_prob: attention,
+}: Partial<TransformerConfig>) => ({
+  ...(hidden !== undefined && { resid_pdrop: hidden, embd_pdrop: hidden }),
+  ...(attention !== undefined && { attn_pdrop: attention }),
+});
 
 const defaultOptions = {
   version_2_with_negative: false,
