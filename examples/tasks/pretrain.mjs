@@ -39,23 +39,27 @@ const tokenizer = path.join(run, 'tokenizer');
 if (!existsSync(tokenizer))
   megatronBert(['train-tokenizer', corpus, '--vocab-size', '8192', '--output', tokenizer]);
 // short sequences first: among few positions a small model soon finds the neighbours that tell a word
-const short = path.join(run, 'short');
-const pretrain = (output, options) =>
-  megatronBert([
-    ...['pretrain', corpus, '--tokenizer', tokenizer, '--output', output, ...options],
-    ...['--split', '99,1,0', '--warmup-fraction', '0.05', '--adam-beta2', '0.98'],
-    ...['--hidden-dropout', '0', '--attention-dropout', '0', ...more],
-  ]);
-pretrain(short, [
+const sizes = [
   ...['--num-layers', '2', '--hidden-size', '128', '--num-attention-heads', '2'],
   ...['--max-position-embeddings', '256', '--init-method-std', '0.055'],
-  ...['--sequence-length', '32', '--micro-batch-size', '64', '--train-iterations', '14000'],
-  ...['--learning-rate', '1e-3'],
-]);
-pretrain(path.join(run, 'model'), [
-  ...['--load', short, '--finetune', '--sequence-length', '128', '--micro-batch-size', '16'],
-  ...['--train-iterations', '4000', '--learning-rate', '5e-4'],
-]);
+];
+const stages = [
+  { name: 'short', length: 32, batch: 64, iterations: 14_000, begin: sizes },
+  { name: 'middle', length: 64, batch: 32, iterations: 5_000, begin: goOnFrom('short') },
+  { name: 'model', length: 128, batch: 16, iterations: 5_000, begin: goOnFrom('middle') },
+];
+for (const { name, length, batch, iterations, begin } of stages)
+  megatronBert([
+    ...['pretrain', corpus, '--tokenizer', tokenizer, '--output', path.join(run, name), ...begin],
+    ...['--sequence-length', `${length}`, '--micro-batch-size', `${batch}`],
+    ...['--train-iterations', `${iterations}`, '--learning-rate', '1e-3', '--warmup-fraction', '0.05'],
+    ...['--adam-beta2', '0.98', '--hidden-dropout', '0', '--attention-dropout', '0'],
+    ...['--split', '99,1,0', ...more],
+  ]);
+
+function goOnFrom(stage) {
+  return ['--load', path.join(run, stage), '--finetune'];
+}
 
 function inGroups(texts, size) {
   return Array.from({ length: Math.ceil(texts.length / size) }, (_, i) =>
