@@ -99,6 +99,16 @@ describe('a run', () => {
         .sort(),
     ).toEqual(['checkpoint-12', 'checkpoint-4']);
   });
+
+  test('ends with the last model where the best was not saved', async () => {
+    const steps = { eval_strategy: 'steps', save_strategy: 'steps', eval_steps: 4, save_steps: 8 } as const;
+    const trained = await run({ ...steps, max_steps: 16, learning_rate: 0 });
+    expect(jsonOf(trained, 'trainer_state.json')).toMatchObject({
+      best_global_step: 4,
+      best_model_checkpoint: null,
+    });
+    expect(readFileSync(path.join(trained.output, 'README.md'), 'utf8')).toContain('of the last step, 16');
+  });
 });
 
 describe('the same bits', () => {

@@ -1,6 +1,7 @@
 /** What there is to tell people of a run. */
 import path from 'node:path';
 import type { TaskClass } from '../../model/task-blocks.js';
+import { stepOf } from '../../train/fine-tuning/checkpoint.js';
 import type { TrainingPlan } from '../../train/fine-tuning/fine-tune-rank.js';
 import type { LoggedNumbers, TrainerState } from '../../train/fine-tuning/state.js';
 import type { Metrics } from '../../train/fine-tuning/workload.js';
@@ -39,6 +40,7 @@ export interface TrainingReport {
   /** transformers' names: `train_runtime`. */
   readonly results: Readonly<Record<string, number>>;
   readonly hyperParameters: readonly NamedValue[];
+  /** Of the best model that was saved, where that was kept, and else of the best that was evaluated. */
   readonly bestStep: number | null;
   /** Whether the best model was kept, and not that of the last step. */
   readonly isBestKept: boolean;
@@ -71,7 +73,10 @@ export interface ReportedTraining {
   readonly options: FinetuneOptions;
   readonly plan: TrainingPlan;
   readonly isAdapter: boolean;
-  readonly state: Pick<TrainerState, 'log_history' | 'best_global_step' | 'global_step'>;
+  readonly state: Pick<
+    TrainerState,
+    'log_history' | 'best_global_step' | 'best_model_checkpoint' | 'global_step'
+  >;
   readonly results: Readonly<Record<string, number>>;
 }
 
@@ -106,12 +111,19 @@ export function reportOf(
         history: training.state.log_history,
         results: training.results,
         hyperParameters: hyperParameters(training.options, training.plan, context),
-        bestStep: training.state.best_global_step,
-        isBestKept: training.plan.best?.isLoaded === true && training.state.best_global_step !== null,
+        ...bestOf(training),
         lastStep: training.state.global_step,
         isAdapter: training.isAdapter,
       },
     }),
+  };
+}
+
+function bestOf({ plan, state: { best_global_step, best_model_checkpoint } }: ReportedTraining) {
+  const isBestKept = plan.best?.isLoaded === true && best_model_checkpoint !== null;
+  return {
+    isBestKept,
+    bestStep: isBestKept ? stepOf(path.basename(best_model_checkpoint)) : best_global_step,
   };
 }
 

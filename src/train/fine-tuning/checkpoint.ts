@@ -30,7 +30,8 @@ export interface ExportedModel {
 export const optimizerName = 'optimizer.safetensors';
 
 export const checkpointName = (step: number) => `checkpoint-${step}`;
-const stepOf = (name: string) => Number(/^checkpoint-(\d+)$/.exec(name)?.[1] ?? NaN);
+/** NaN of what is no checkpoint. */
+export const stepOf = (name: string) => Number(/^checkpoint-(\d+)$/.exec(name)?.[1] ?? NaN);
 
 /** The checkpoints in an output folder, oldest first. */
 export async function listCheckpoints(output: string): Promise<string[]> {

@@ -180,13 +180,16 @@ export async function fineTuneRank(
     if (isReporter) {
       log(metrics);
       tell({ kind: 'evaluation', step: state.global_step, metrics });
-      compare(state, metrics, plan, output);
+      compare(state, metrics, plan);
     }
     state = await shareObject(state, reporter, groups.world);
     return state.patience_counter >= plan.patience;
   };
   const save = async () => {
     state = await shareObject(state, reporter, groups.world);
+    // the best of those that are saved, as transformers has it
+    if (state.best_global_step === state.global_step)
+      state.best_model_checkpoint = path.join(output, checkpointName(state.global_step));
     const folder = await writeCheckpoint(output, state, checkpointed);
     if (isWriter(ranks))
       await rotateCheckpoints(output, { keep: plan.keepCheckpoints, best: state.best_model_checkpoint });
@@ -284,7 +287,7 @@ async function evaluateAll(
 }
 
 /** Keeps in mind which evaluation is the best so far, and for how long none was better. */
-function compare(state: TrainerState, metrics: Metrics, plan: TrainingPlan, output: string): void {
+function compare(state: TrainerState, metrics: Metrics, plan: TrainingPlan): void {
   const { best, patienceThreshold } = plan;
   if (!best) return;
   const value = metrics[best.metric];
@@ -298,5 +301,4 @@ function compare(state: TrainerState, metrics: Metrics, plan: TrainingPlan, outp
   if (!(gain > 0)) return;
   state.best_metric = value;
   state.best_global_step = state.global_step;
-  state.best_model_checkpoint = path.join(output, checkpointName(state.global_step));
 }
