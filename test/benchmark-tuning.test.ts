@@ -187,3 +187,14 @@ describe('the command line', () => {
     });
   });
 });
+
+test('a sweep has the files of a benchmark, and its hyper-parameters but for those it goes through', async () => {
+  const { output_dir, ...rest } = options();
+  await built.sweep({
+    ...{ ...rest, output_dir, benchmark: 'glue/mnli', train: mnli, validation: mnli, max_steps: 1 },
+    sweep: { method: 'grid', parameters: { learning_rate: { values: [1e-4] } } },
+  });
+  const card = readFileSync(path.join(output_dir, 'best', 'README.md'), 'utf8');
+  expect(card).toContain('learning_rate: 0.0001');
+  expect(card).toContain('weight_decay: 0.1');
+});

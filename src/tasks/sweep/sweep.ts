@@ -5,7 +5,8 @@ import { rankFromEnvironment } from '../../parallel/mpi/environment.js';
 import { listCheckpoints } from '../../train/fine-tuning/checkpoint.js';
 import { adapterConfigName } from '../../hub/open-model.js';
 import { finetuneAndMeasure, FinetuningStopped, requireFree } from '../finetune.js';
-import type { FinetuneOptions, TaskEvent } from '../finetune-options.js';
+import { optionsOf } from '../benchmarks/benchmarks.js';
+import type { FinetuneOptions, TaskEvent, TaskOrBenchmark } from '../finetune-options.js';
 import { withNamed } from '../named-options.js';
 import { planRun } from '../plan-run.js';
 import { onTaskRanks } from '../run-task.js';
@@ -51,14 +52,14 @@ export type SweepEvent =
  * @throws Error where all runs fail
  * @throws FinetuningStopped
  */
-export async function sweep(options: SweepOptions): Promise<SweepResults> {
+export async function sweep(options: TaskOrBenchmark<SweepOptions>): Promise<SweepResults> {
   const {
     sweep: given,
     onEvent,
     resume_from_checkpoint: goesOn = false,
     overwrite_output_dir,
     ...base
-  } = options;
+  } = optionsOf(options);
   const { output_dir: output } = base;
   const launched = rankFromEnvironment(process.env);
   if (launched)
