@@ -2,8 +2,8 @@
  * A model for training: a chain of blocks, each a program of its own, so that equal layers share one
  * program and what is kept between forward and backward is chosen block by block.
  */
-import { knownSize, multiplyDimensions } from '../graph/dimension.js';
-import { add, divide, gather, input, maximum } from '../graph/functions.js';
+import { knownSize, multiplyDimensions, type Dimension } from '../graph/dimension.js';
+import { add, concat, divide, gather, input, maximum, reshape, slice } from '../graph/functions.js';
 import type { Value } from '../graph/value.js';
 import { firstPosition } from './body.js';
 import { headCount, scoreScale, type TransformerConfig } from './config.js';
@@ -139,6 +139,28 @@ function predictedWords(logits: Value, { tensor }: Run): Readonly<Record<string,
   const { id, probability } = vocabParallelFirstChoice(logits, ids, tensor);
   return { predicted_id: id, predicted_probability: probability };
 }
+
+/**
+ * The last layer, of a model whose head reads the first position of each text and no other: keys and values are computed of
+ * all positions, and all else of that one. Others stay as they are.
+ */
+export const pooledLayerBlock = (config: TransformerConfig, index: number, lora?: LoraOptions) =>
+  declareBlock(
+    { kind: 'pooled layer', prefix: `bert.encoder.layer.${index}.` },
+    layerParameters(config, index),
+    (values, run, hidden) => {
+      const { attention_mask } = textInputs(run);
+      const selection = firstPosition(run);
+      const context = { mask: additiveMask(attention_mask), scale: scoreScale(config, index), selection };
+      const first = transformerLayer(hidden, values, context, config, run).hidden;
+      const { batchSize, sequenceLength } = run;
+      const texts = (rows: Value, length: Dimension) =>
+        reshape(rows, [batchSize, length, config.hidden_size]);
+      const others = slice(texts(hidden, sequenceLength), 1, 1, knownSize(sequenceLength));
+      return { hidden: reshape(concat([texts(first, 1), others], 1), hidden.shape) };
+    },
+    lora,
+  );
 
 /** The value that a block takes from the one before it. */
 export function hiddenInput(config: TransformerConfig, { batchSize, sequenceLength, tensor }: Run): Value {

@@ -3,7 +3,7 @@ import { gather, input, multiply, add, reshape, slice } from '../graph/functions
 import { knownSize, multiplyDimensions } from '../graph/dimension.js';
 import type { Value } from '../graph/value.js';
 import { classificationLoss } from './architecture.js';
-import { declareBlock, embeddingsBlock, layerBlock, type Block } from './blocks.js';
+import { declareBlock, embeddingsBlock, layerBlock, pooledLayerBlock, type Block } from './blocks.js';
 import { firstPosition } from './body.js';
 import { labelCount, type TransformerConfig } from './config.js';
 import { embeddingsParameters } from './embeddings.js';
@@ -52,12 +52,22 @@ export function taskBlocks(
 ): Block[] {
   if (name === 'GPT2LMHeadModel') return gpt2Blocks(config, { smoothing: options.labelSmoothing ?? 0 });
   const { lora } = options;
+  const last = config.num_hidden_layers - 1;
+  const isPooled =
+    pooledClasses.has(name) && !config.is_decoder && config.position_embedding_type === 'absolute';
   return [
     embeddingsBlock(config, { keepsPadding: true }),
-    ...Array.from({ length: config.num_hidden_layers }, (_, i) => layerBlock(config, i, lora)),
+    ...Array.from({ length: last }, (_, i) => layerBlock(config, i, lora)),
+    (isPooled ? pooledLayerBlock : layerBlock)(config, last, lora),
     heads[name](config, options),
   ];
 }
+
+/** Those whose heads read the first position only. */
+const pooledClasses: ReadonlySet<TaskClass> = new Set([
+  'MegatronBertForSequenceClassification',
+  'MegatronBertForMultipleChoice',
+]);
 
 type Head = (config: TransformerConfig, options: TaskBlockOptions) => Block;
 
