@@ -21,7 +21,7 @@ const runs = {
   mail: {
     task: 'sequence-classification',
     files: ['mail/train.jsonl', 'mail/validation.jsonl', 'mail/test.jsonl'],
-    options: `--max-seq-length 256 --num-train-epochs 8 --learning-rate 7e-4 --label-smoothing-factor 0.1 ${grouped}`,
+    options: `--max-seq-length 256 --num-train-epochs 6 --learning-rate 1e-3 ${grouped}`,
   },
   brown: {
     task: 'token-classification',
@@ -31,7 +31,7 @@ const runs = {
   speeches: {
     task: 'multiple-choice',
     files: ['speeches/train.jsonl', 'speeches/validation.jsonl', 'speeches/test.jsonl'],
-    options: `--max-seq-length 128 --num-train-epochs 6 --learning-rate 7e-4 ${grouped}`,
+    options: `--max-seq-length 128 --num-train-epochs 2 --learning-rate 5e-4 ${grouped}`,
   },
   questions: {
     task: 'question-answering',
