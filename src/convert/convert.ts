@@ -1,8 +1,6 @@
 /** Checkpoints of one layout in another: a whole model is read by parts, adapted, and written by parts. */
 import { stat } from 'node:fs/promises';
-import path from 'node:path';
 import { largestConfig, readJsonObject } from '../checkpoint/json-file.js';
-import { exists } from '../checkpoint/paths.js';
 import { numberOf } from '../checkpoint/megatron/arguments.js';
 import type { WholeModel } from '../checkpoint/megatron/model.js';
 import { readMegatron } from '../checkpoint/megatron/read.js';
@@ -62,11 +60,18 @@ async function openSource(source: string, options: ConvertOptions): Promise<Open
   const status = await stat(source).catch((error: unknown) => {
     throw new InputError(`${source}: cannot be opened: ${(error as Error).message}`, { cause: error });
   });
-  if (status.isDirectory() && (await exists(path.join(source, adapterConfigName))))
-    return openAdapter(source, options);
-  const config = path.join(source, 'config.json');
-  if (status.isDirectory() && (await exists(config)))
-    return openFolder(source, await readJsonObject(config, largestConfig), options);
+  if (status.isDirectory()) {
+    const find = await openModel(source);
+    const isAdapter = (await find(adapterConfigName)) !== undefined;
+    const config = await find('config.json');
+    if (config !== undefined)
+      return openFolder(
+        source,
+        { find, isAdapter, config: await readJsonObject(config, largestConfig) },
+        options,
+      );
+    if (isAdapter) throw new InputError(`${source}: expected a config.json, found none`);
+  }
 
   const { saveOptim = true, numAttentionHeads, to, dtype } = options;
   const withTraining = saveOptim && (to === 'megatron' || dtype === 'fp32');
@@ -79,39 +84,37 @@ async function openSource(source: string, options: ConvertOptions): Promise<Open
   };
 }
 
-async function openAdapter(source: string, options: ConvertOptions): Promise<Opened> {
-  const find = await openModel(source);
-  const from = 'a LoRA adapter and the model that it adapts';
-  const close = () => Promise.resolve();
-  if (options.to !== 'megatron')
-    return { from, close, write: (folder) => mergeAdapterFolder(source, find, folder, options) };
-  return { from, close, write: await megatronWriter(source, find, options) };
+interface FoundFolder {
+  /** The folder's files, and those of the model that it adapts. */
+  readonly find: FindFile;
+  readonly isAdapter: boolean;
+  readonly config: ConfigFields;
 }
 
-async function megatronWriter(source: string, find: FindFile, options: ConvertOptions) {
-  const config = await find('config.json');
-  if (config === undefined) throw new InputError(`${source}: expected a config.json, found none`);
-  const fields = await readJsonObject(config, largestConfig);
-  const model = wholeModelOf(fields, await findWeights(find, source), source);
-  return (folder: string) => writeModel(model, folder, options, source, []);
-}
-
-async function openFolder(source: string, config: ConfigFields, options: ConvertOptions): Promise<Opened> {
+async function openFolder(
+  source: string,
+  { find, isAdapter, config }: FoundFolder,
+  options: ConvertOptions,
+): Promise<Opened> {
   const close = () => Promise.resolve();
-  const from = 'a model folder of transformers';
-  if (options.to !== 'megatron')
-    return {
-      from,
-      close,
-      async write(folder, { dtype, onProgress }) {
-        const { dtypes, ...rest } = await rewriteFolder(source, folder, dtype, (done, total) =>
-          onProgress?.({ done, total }),
-        );
-        const model_type = typeof config.model_type === 'string' ? config.model_type : 'unknown';
-        return { to: 'safetensors', model_type, dtype: [...dtypes].join(', '), ...rest };
-      },
-    };
-  return { from, close, write: await megatronWriter(source, await openModel(source), options) };
+  const from = isAdapter ? 'a LoRA adapter and the model that it adapts' : 'a model folder of transformers';
+  if (options.to === 'megatron') {
+    const model = wholeModelOf(config, await findWeights(find, source), source);
+    return { from, close, write: (folder) => writeModel(model, folder, options, source, []) };
+  }
+  if (isAdapter)
+    return { from, close, write: (folder) => mergeAdapterFolder(source, { find, config }, folder, options) };
+  return {
+    from,
+    close,
+    async write(folder, { dtype, onProgress }) {
+      const { dtypes, ...rest } = await rewriteFolder(source, folder, dtype, (done, total) =>
+        onProgress?.({ done, total }),
+      );
+      const model_type = typeof config.model_type === 'string' ? config.model_type : 'unknown';
+      return { to: 'safetensors', model_type, dtype: [...dtypes].join(', '), ...rest };
+    },
+  };
 }
 
 async function writeModel(

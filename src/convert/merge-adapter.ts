@@ -1,7 +1,6 @@
 /** A model folder of an adapter and the model that it adapts. */
 import { copyFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { largestConfig, readJsonObject } from '../checkpoint/json-file.js';
 import { isFloat } from '../checkpoint/megatron/model.js';
 import { elementsOf } from '../checkpoint/torch/tensor.js';
 import { InputError } from '../errors.js';
@@ -11,7 +10,7 @@ import type { StoredWeight } from '../pretrained/model-source.js';
 import { findWeights } from '../pretrained/stored-weights.js';
 import { readStored } from '../pretrained/weight-values.js';
 import { floatDtypes } from './adapt.js';
-import { dtypeNames } from './config.js';
+import { dtypeNames, type ConfigFields } from './config.js';
 import { bitsOf, castBytes } from './numbers.js';
 import type { ConvertOptions, ConvertSummary } from './options.js';
 
@@ -24,18 +23,15 @@ const tokenizerFiles = [
 /**
  * Numbers have the types in which they are stored, those that the adapter changes fp32, where none is asked for.
  *
- * @param find the files of both
+ * @param find the files of both, whose configuration is `config`
  * @throws InputError where one lacks something, or they do not go together
  */
 export async function mergeAdapterFolder(
   source: string,
-  find: FindFile,
+  { find, config }: { readonly find: FindFile; readonly config: ConfigFields },
   folder: string,
   { dtype, onProgress }: ConvertOptions,
 ): Promise<Omit<ConvertSummary, 'source' | 'destination' | 'from' | 'seconds'>> {
-  const config = await find('config.json');
-  if (config === undefined) throw new InputError(`${source}: expected a config.json, found none`);
-  const fields = await readJsonObject(config, largestConfig);
   const weights = [...(await findWeights(find, source))].map(([name, weight]) =>
     toEntry(name, weight, dtype),
   );
@@ -53,7 +49,7 @@ export async function mergeAdapterFolder(
   const torch_dtype = dtypes.length === 1 ? dtypeNames[dtypes[0] as keyof typeof dtypeNames] : 'float32';
   await writeFile(
     path.join(folder, 'config.json'),
-    `${JSON.stringify({ ...fields, torch_dtype }, null, 2)}\n`,
+    `${JSON.stringify({ ...config, torch_dtype }, null, 2)}\n`,
   );
   const copied: string[] = [];
   for (const name of tokenizerFiles) {
@@ -64,7 +60,7 @@ export async function mergeAdapterFolder(
   }
   return {
     to: 'a whole model',
-    model_type: String(fields.model_type),
+    model_type: String(config.model_type),
     parameters: entries.reduce((sum, { shape }) => sum + elementsOf(shape), 0),
     dtype: dtypes.join(', '),
     files: [...files, ...(await describeFiles(folder, ['config.json', ...copied]))],

@@ -18,7 +18,10 @@ export async function openModel(model: string, options: HubOptions = {}): Promis
   // what keeps this file from being had will keep those from it that are needed, and is told then
   const adapter = await find(adapterConfigName).catch(() => undefined);
   if (adapter === undefined) return find;
-  const findInBase = await openOwnFiles(await readBase(adapter), { ...options, revision: 'main' });
+  const findInBase = await openOwnFiles(baseOf(await readJsonObject(adapter, largestConfig), adapter), {
+    ...options,
+    revision: 'main',
+  });
   return async (name) => (await find(name)) ?? findInBase(name);
 }
 
@@ -30,12 +33,14 @@ async function openOwnFiles(model: string, options: HubOptions): Promise<FindFil
   };
 }
 
-/** The model that an adapter goes on: a folder, or a name. @throws InputError where that is not told */
-export async function readBase(adapterConfig: string): Promise<string> {
-  const { base_model_name_or_path: base } = await readJsonObject(adapterConfig, largestConfig);
+/** The model that an adapter goes on: a folder, or a name. @throws InputError naming the file, where that is not told */
+export function baseOf(
+  { base_model_name_or_path: base }: Readonly<Record<string, unknown>>,
+  file: string,
+): string {
   if (typeof base !== 'string' || base === '')
     throw new InputError(
-      `${adapterConfig}: base_model_name_or_path: expected the name of a model, found ${shown(base)}`,
+      `${file}: base_model_name_or_path: expected the name of a model, found ${shown(base)}`,
     );
   return base;
 }

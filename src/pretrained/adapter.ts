@@ -1,7 +1,7 @@
 /** LoRA adapters in PEFT's format: `adapter_config.json` and `adapter_model.safetensors`. */
 import { largestConfig, readJsonObject } from '../checkpoint/json-file.js';
 import { InputError, shown } from '../errors.js';
-import { adapterConfigName, readBase } from '../hub/open-model.js';
+import { adapterConfigName, baseOf } from '../hub/open-model.js';
 import type { FindFile } from '../hub/repository.js';
 import type { LoraOptions } from '../model/lora.js';
 import type { TaskClass } from '../model/task-blocks.js';
@@ -103,7 +103,7 @@ export async function readAdapter(find: FindFile): Promise<Adapter | undefined> 
   if (!Array.isArray(target_modules) || !target_modules.every((name) => typeof name === 'string'))
     throw new InputError(`${file}: target_modules: expected a list of names, found ${shown(target_modules)}`);
   return {
-    base: await readBase(file),
+    base: baseOf(fields, file),
     lora: resolveLora({
       r: r as number,
       lora_alpha: lora_alpha as number,
